@@ -1,0 +1,3 @@
+//! The `sporeprint` command.
+
+fn main() {}

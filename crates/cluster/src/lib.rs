@@ -1,0 +1,1 @@
+//! Neighbours, k-means, partitions and metrics on `f32` codes.

@@ -1,0 +1,1 @@
+//! Fast CPU kernels for convolutional networks, as a Burn backend extension.

@@ -1,0 +1,1 @@
+//! Paths to RGB8 pictures to views.

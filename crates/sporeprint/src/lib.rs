@@ -1,0 +1,7 @@
+//! Group a folder of unlabelled photographs by what they show.
+
+pub mod encoder;
+pub mod images;
+pub mod report;
+pub mod run;
+pub mod train;

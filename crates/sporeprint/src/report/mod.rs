@@ -1,0 +1,1 @@
+//! The run as pages to look at.

@@ -1,0 +1,1 @@
+//! Training loops, optimiser, schedules and checkpoints.
