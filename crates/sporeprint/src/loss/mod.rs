@@ -1,0 +1,5 @@
+//! What training minimises.
+
+mod reconstruction;
+
+pub use reconstruction::reconstruction;
