@@ -1,1 +1,16 @@
 //! Fast CPU kernels for convolutional networks, as a Burn backend extension.
+//!
+//! The functions take and return ordinary Burn tensors in NCHW order. On the Flex (CPU) backend in `f32`
+//! they run kernels of this crate, forward and backward; on every other backend and number type they are
+//! composed of Burn's own operations, so the same model code serves all.
+
+mod convolution;
+mod default_path;
+mod normalization;
+mod pooling;
+mod sgd;
+
+pub use convolution::{conv_transpose3x3, conv2d, conv3x3};
+pub use normalization::{batch_norm_eval, batch_norm_train};
+pub use pooling::{max_pool2x2, max_pool3x3s2, max_unpool2x2};
+pub use sgd::sgd_step;

@@ -2,6 +2,7 @@
 
 pub mod encoder;
 pub mod images;
+pub mod loss;
 pub mod report;
 pub mod run;
 pub mod train;

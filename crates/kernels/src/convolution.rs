@@ -1,0 +1,68 @@
+//! Convolutions on Burn tensors.
+
+use burn::tensor::Tensor;
+
+use crate::default_path;
+
+/// 3x3 convolution with stride 1 and padding 1, the layer of which VGG and most of a ResNet consist.
+///
+/// `y[b,o,i,j] = bias[o] + sum over c,u,v of weight[o,c,u,v] * x[b,c,i+u-1,j+v-1]`, zeros outside.
+///
+/// # Shapes
+/// - x: `[batch, cin, height, width]`, weight: `[cout, cin, 3, 3]`, bias: `[cout]`
+/// - output: `[batch, cout, height, width]`
+///
+/// # Panics
+/// When the channels of `x`, `weight` and `bias` disagree or the kernel is not 3x3.
+pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let [_, channels_in, _, _] = x.dims();
+    let [channels_out, weight_in, kernel_h, kernel_w] = weight.dims();
+    assert_eq!([kernel_h, kernel_w], [3, 3], "conv3x3 takes a 3x3 kernel");
+    check_channels(channels_in, weight_in, channels_out, bias.as_ref());
+    default_path::conv2d(x, weight, bias, 1, 1)
+}
+
+/// Transposed 3x3 convolution with stride 1 and padding 1 (PyTorch's `ConvTranspose2d`).
+///
+/// The adjoint of [`conv3x3`]: equal to it with the kernel flipped and its channels swapped.
+///
+/// # Shapes
+/// - x: `[batch, cin, height, width]`, weight: `[cin, cout, 3, 3]`, bias: `[cout]`
+/// - output: `[batch, cout, height, width]`
+///
+/// # Panics
+/// When the channels of `x`, `weight` and `bias` disagree or the kernel is not 3x3.
+pub fn conv_transpose3x3(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    let [_, channels_in, _, _] = x.dims();
+    let [weight_in, channels_out, kernel_h, kernel_w] = weight.dims();
+    assert_eq!([kernel_h, kernel_w], [3, 3], "conv_transpose3x3 takes a 3x3 kernel");
+    check_channels(channels_in, weight_in, channels_out, bias.as_ref());
+    default_path::conv_transpose3x3(x, weight, bias)
+}
+
+/// Convolution with any kernel, stride and padding (the 7x7, strided and 1x1 layers of a ResNet).
+///
+/// Calls [`conv3x3`] where that fits.
+///
+/// # Shapes
+/// - x: `[batch, cin, height, width]`, weight: `[cout, cin, kh, kw]`, bias: `[cout]`
+/// - output: `[batch, cout, (height + 2 padding - kh) / stride + 1, (width + 2 padding - kw) / stride + 1]`
+///
+/// # Panics
+/// When the channels of `x`, `weight` and `bias` disagree or `stride` is zero.
+pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize, padding: usize) -> Tensor<4> {
+    let [_, channels_in, _, _] = x.dims();
+    let [channels_out, weight_in, kernel_h, kernel_w] = weight.dims();
+    if [kernel_h, kernel_w] == [3, 3] && stride == 1 && padding == 1 {
+        return conv3x3(x, weight, bias);
+    }
+    check_channels(channels_in, weight_in, channels_out, bias.as_ref());
+    default_path::conv2d(x, weight, bias, stride, padding)
+}
+
+fn check_channels(of_input: usize, of_weight: usize, channels_out: usize, bias: Option<&Tensor<1>>) {
+    assert_eq!(of_input, of_weight, "the weight's input channels must be those of x");
+    if let Some(bias) = bias {
+        assert_eq!(bias.dims(), [channels_out], "the bias must have one value per output channel");
+    }
+}

@@ -1,0 +1,259 @@
+//! Which encoder, how wide, and what its code is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{AutoEncoder, Decoder, Encoder, resnet, vgg};
+
+/// The networks that can be built, under torchvision's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Architecture {
+    /// VGG-11 with batch norm.
+    Vgg11Bn,
+    /// VGG-13 with batch norm.
+    Vgg13Bn,
+    /// VGG-16 with batch norm: the article's network.
+    Vgg16Bn,
+    /// VGG-19 with batch norm.
+    Vgg19Bn,
+    /// ResNet-18, of two-convolution blocks.
+    ResNet18,
+    /// ResNet-34, of two-convolution blocks.
+    ResNet34,
+    /// ResNet-50, of bottleneck blocks: the Local Aggregation paper's best.
+    ResNet50,
+}
+
+impl Architecture {
+    /// Every architecture with the name that `--encoder` takes.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("vgg11-bn", Self::Vgg11Bn),
+        ("vgg13-bn", Self::Vgg13Bn),
+        ("vgg16-bn", Self::Vgg16Bn),
+        ("vgg19-bn", Self::Vgg19Bn),
+        ("resnet18", Self::ResNet18),
+        ("resnet34", Self::ResNet34),
+        ("resnet50", Self::ResNet50),
+    ];
+
+    /// The name that `--encoder` takes and `config.toml` keeps.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, architecture)| *architecture == self).map_or("", |(name, _)| name)
+    }
+
+    /// The VGG's stages, or nothing for a ResNet.
+    pub(crate) fn vgg_stages(self) -> Option<&'static [vgg::Stage]> {
+        match self {
+            Self::Vgg11Bn => Some(vgg::VGG11),
+            Self::Vgg13Bn => Some(vgg::VGG13),
+            Self::Vgg16Bn => Some(vgg::VGG16),
+            Self::Vgg19Bn => Some(vgg::VGG19),
+            Self::ResNet18 | Self::ResNet34 | Self::ResNet50 => None,
+        }
+    }
+
+    /// The ResNet's blocks, or nothing for a VGG.
+    pub(crate) fn resnet_plan(self) -> Option<&'static resnet::Plan> {
+        match self {
+            Self::ResNet18 => Some(&resnet::RESNET18),
+            Self::ResNet34 => Some(&resnet::RESNET34),
+            Self::ResNet50 => Some(&resnet::RESNET50),
+            Self::Vgg11Bn | Self::Vgg13Bn | Self::Vgg16Bn | Self::Vgg19Bn => None,
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Architecture {
+    type Err = ConfigError;
+
+    fn from_str(name: &str) -> Result<Self, ConfigError> {
+        let wanted = name.replace('_', "-");
+        Self::ALL
+            .iter()
+            .find(|(known, _)| *known == wanted)
+            .map(|(_, architecture)| *architecture)
+            .ok_or_else(|| ConfigError::UnknownArchitecture { name: name.to_owned() })
+    }
+}
+
+impl From<Architecture> for String {
+    fn from(architecture: Architecture) -> Self {
+        architecture.name().to_owned()
+    }
+}
+
+impl TryFrom<String> for Architecture {
+    type Error = ConfigError;
+
+    fn try_from(name: String) -> Result<Self, ConfigError> {
+        name.parse()
+    }
+}
+
+/// How a feature map becomes a code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Merge {
+    /// The mean over height and width: one value per channel, the same dimension for every image size.
+    #[default]
+    Mean,
+    /// All values in the order channel, row, column.
+    Flatten,
+    /// The values of `Flatten`, kept as a map `[channels, height, width]` where they are written out.
+    None,
+}
+
+/// An encoder before it has weights.
+///
+/// Saved as part of `config.toml`; every later command builds the same network from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EncoderConfig {
+    /// Which network.
+    pub architecture: Architecture,
+    /// Factor on every channel count: 1 is the published network, whose weights fit only there.
+    pub width: f64,
+    /// From feature map to code.
+    pub merge: Merge,
+    /// Side of the square images, in pixels. Only a flattened code depends on it.
+    pub image_size: usize,
+    /// ResNets: a 3x3 first convolution of stride 1 without pooling, for images of 32 to 96 pixels.
+    pub small_stem: bool,
+    /// Dimension of a linear head behind the merged code (the paper's 128), or none (the article).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head_dim: Option<usize>,
+}
+
+impl Default for EncoderConfig {
+    /// The article's encoder at 64 pixels.
+    fn default() -> Self {
+        Self {
+            architecture: Architecture::Vgg16Bn,
+            width: 1.0,
+            merge: Merge::Mean,
+            image_size: 64,
+            small_stem: false,
+            head_dim: None,
+        }
+    }
+}
+
+impl EncoderConfig {
+    /// Refuses what cannot be built; the other methods expect a configuration that passed.
+    ///
+    /// # Errors
+    /// - a width that is not a positive finite number
+    /// - an image size of 0, or for a VGG one that 32 does not divide
+    /// - a head of dimension 0
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if !(self.width.is_finite() && self.width > 0.0) {
+            return Err(ConfigError::Width { found: self.width });
+        }
+        let step = if self.architecture.vgg_stages().is_some() { 32 } else { 1 };
+        if self.image_size == 0 || !self.image_size.is_multiple_of(step) {
+            let below = (self.image_size / step * step).max(step);
+            let (architecture, found) = (self.architecture, self.image_size);
+            return Err(ConfigError::ImageSize { architecture, found, step, below, above: below + step });
+        }
+        if self.head_dim == Some(0) {
+            return Err(ConfigError::Head);
+        }
+        Ok(())
+    }
+
+    /// Channels, height and width of the feature map.
+    pub fn map_shape(&self) -> [usize; 3] {
+        let (channels, side) = match (self.architecture.vgg_stages(), self.architecture.resnet_plan()) {
+            (Some(stages), _) => (vgg::map_channels(stages, self.width), self.image_size / 32),
+            (None, Some(plan)) => {
+                let reduction = if self.small_stem { 8 } else { 32 };
+                (plan.map_channels(self.width), self.image_size.div_ceil(reduction))
+            }
+            (None, None) => (0, 0),
+        };
+        [channels, side, side]
+    }
+
+    /// Shape of one image's code: one number, or three for [`Merge::None`] without a head.
+    pub fn code_shape(&self) -> Vec<usize> {
+        match (self.head_dim, self.merge) {
+            (Some(dim), _) => vec![dim],
+            (None, Merge::None) => self.map_shape().to_vec(),
+            (None, Merge::Mean | Merge::Flatten) => vec![self.merged_dim()],
+        }
+    }
+
+    /// Dimension of a code: the product of [`code_shape`](Self::code_shape).
+    pub fn dim(&self) -> usize {
+        self.code_shape().iter().product()
+    }
+
+    /// Dimension of a merged code, before any head.
+    pub fn merged_dim(&self) -> usize {
+        let [channels, height, width] = self.map_shape();
+        match self.merge {
+            Merge::Mean => channels,
+            Merge::Flatten | Merge::None => channels * height * width,
+        }
+    }
+
+    /// Fewest images that a training batch may hold: batch norm needs two values per channel.
+    pub fn smallest_batch(&self) -> usize {
+        let [_, height, width] = self.map_shape();
+        if height * width > 1 { 1 } else { 2 }
+    }
+
+    /// Builds the encoder with torchvision's initial weights, drawn from `seed`.
+    ///
+    /// # Errors
+    /// - as [`check`](Self::check)
+    pub fn init(&self, device: &Device, seed: u64) -> Result<Encoder, ConfigError> {
+        self.check()?;
+        Ok(Encoder::init(self, device, seed))
+    }
+
+    /// Builds encoder and mirrored decoder, both drawn from `seed`; the encoder is that of [`init`](Self::init).
+    ///
+    /// # Errors
+    /// - as [`check`](Self::check)
+    /// - a network without pooling indices (ResNet)
+    pub fn init_auto_encoder(&self, device: &Device, seed: u64) -> Result<AutoEncoder, ConfigError> {
+        let stages =
+            self.architecture.vgg_stages().ok_or(ConfigError::NoDecoder { architecture: self.architecture })?;
+        let encoder = self.init(device, seed)?;
+        Ok(AutoEncoder { encoder, decoder: Decoder::init(stages, self.width, device, seed) })
+    }
+}
+
+/// Why a configuration cannot be built.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum ConfigError {
+    #[error(
+        "--encoder {name}: unknown architecture, expected one of {}\nhint: `vgg16-bn` is the article's",
+        Architecture::ALL.map(|(name, _)| name).join(", ")
+    )]
+    UnknownArchitecture { name: String },
+    #[error("--width {found}: expected a positive number\nhint: 1 is the published network, 0.5 half its channels")]
+    Width { found: f64 },
+    #[error("--image-size {found}: {architecture} expects a positive multiple of {step}\nhint: try {below} or {above}")]
+    ImageSize { architecture: Architecture, found: usize, step: usize, below: usize, above: usize },
+    #[error("--head-dim 0: expected at least 1\nhint: leave it out for codes without a head")]
+    Head,
+    #[error(
+        "--encoder {architecture}: the auto-encoder needs pooling indices, which only the VGGs have\n\
+         hint: use `--encoder vgg16-bn`, or skip the auto-encoder with `--pretrain-epochs 0`"
+    )]
+    NoDecoder { architecture: Architecture },
+}

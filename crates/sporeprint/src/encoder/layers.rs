@@ -1,0 +1,182 @@
+//! The layers that every network here is made of: convolution, batch norm, linear map.
+
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::{Device, Tensor, TensorData};
+use sporeprint_kernels as kernels;
+
+use super::init::Generator;
+
+/// PyTorch's share of the newest batch in the running statistics.
+pub const MOMENTUM: f64 = 0.1;
+
+/// PyTorch's addition to the variance, which keeps a constant channel finite.
+pub const EPSILON: f64 = 1e-5;
+
+/// Which statistics batch norm uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Those of the batch, which the forward pass then returns for [`Encoder::absorb`](super::Encoder::absorb).
+    Train,
+    /// The running ones, so that each image's code is its own.
+    Evaluate,
+}
+
+/// What one batch-norm layer saw in one training batch.
+#[derive(Clone, Debug)]
+pub struct BatchStatistics {
+    /// Mean per channel, `[channels]`.
+    pub mean: Tensor<1>,
+    /// Unbiased variance per channel, `[channels]`: the one PyTorch keeps, though it normalises with the biased one.
+    pub variance: Tensor<1>,
+}
+
+/// One forward pass: its mode, and the statistics gathered so far in the order of the layers.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    mode: Mode,
+    pub(crate) statistics: Vec<BatchStatistics>,
+}
+
+impl Pass {
+    pub(crate) fn new(mode: Mode) -> Self {
+        Self { mode, statistics: Vec::new() }
+    }
+}
+
+/// A convolution's weights. The caller names stride and padding: they belong to the architecture.
+#[derive(Module, Debug)]
+pub struct Conv {
+    /// `[out, in, k, k]`, or `[in, out, 3, 3]` where it is used transposed.
+    pub(crate) weight: Param<Tensor<4>>,
+    /// `[out]`
+    pub(crate) bias: Option<Param<Tensor<1>>>,
+}
+
+impl Conv {
+    /// Normal weights of variance `2 / (k * k * n_out)`, bias 0: torchvision's choice for VGG and ResNet.
+    pub(crate) fn init(shape: [usize; 4], bias: bool, generator: &mut Generator, device: &Device) -> Self {
+        let [n_out, _, height, width] = shape;
+        let deviation = (2.0 / (height * width * n_out) as f64).sqrt();
+        Self {
+            weight: trained(generator.normal(shape.iter().product(), deviation), shape, device),
+            bias: bias.then(|| trained(vec![0.0; n_out], [n_out], device)),
+        }
+    }
+
+    /// Uniform weights and bias within `1 / sqrt(9 * n_out)`: PyTorch's choice for a transposed convolution.
+    pub(crate) fn init_transposed(n_in: usize, n_out: usize, generator: &mut Generator, device: &Device) -> Self {
+        let bound = 1.0 / ((9 * n_out) as f64).sqrt();
+        let shape = [n_in, n_out, 3, 3];
+        Self {
+            weight: trained(generator.uniform(shape.iter().product(), bound), shape, device),
+            bias: Some(trained(generator.uniform(n_out, bound), [n_out], device)),
+        }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<4>, stride: usize, padding: usize) -> Tensor<4> {
+        let bias = self.bias.as_ref().map(Param::val);
+        let [_, _, height, width] = self.weight.dims();
+        if [height, width, stride, padding] == [3, 3, 1, 1] {
+            kernels::conv3x3(x, self.weight.val(), bias)
+        } else {
+            kernels::conv2d(x, self.weight.val(), bias, stride, padding)
+        }
+    }
+
+    pub(crate) fn forward_transposed(&self, x: Tensor<4>) -> Tensor<4> {
+        kernels::conv_transpose3x3(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+    }
+}
+
+/// Batch norm with PyTorch's running statistics.
+///
+/// `y = (x - mean) / sqrt(variance + eps) * weight + bias`
+///
+/// Burn's own keeps the biased running variance and takes its mode from the device; this one does neither.
+#[derive(Module, Debug)]
+pub struct BatchNorm {
+    pub(crate) weight: Param<Tensor<1>>,
+    pub(crate) bias: Param<Tensor<1>>,
+    pub(crate) running_mean: Param<Tensor<1>>,
+    pub(crate) running_var: Param<Tensor<1>>,
+}
+
+impl BatchNorm {
+    pub(crate) fn init(n_channels: usize, device: &Device) -> Self {
+        Self {
+            weight: trained(vec![1.0; n_channels], [n_channels], device),
+            bias: trained(vec![0.0; n_channels], [n_channels], device),
+            running_mean: kept(vec![0.0; n_channels], [n_channels], device),
+            running_var: kept(vec![1.0; n_channels], [n_channels], device),
+        }
+    }
+
+    /// Normalises, then cuts at zero if `relu`. In training it adds its statistics to the pass.
+    ///
+    /// # Panics
+    /// - in training, if a channel has a single value: its variance does not exist (PyTorch refuses too)
+    pub(crate) fn forward(&self, x: Tensor<4>, relu: bool, pass: &mut Pass) -> Tensor<4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        match pass.mode {
+            Mode::Evaluate => {
+                let (mean, variance) = (self.running_mean.val(), self.running_var.val());
+                kernels::batch_norm_eval(x, weight, bias, mean, variance, EPSILON, relu)
+            }
+            Mode::Train => {
+                let [batch, _, height, width] = x.dims();
+                let count = batch * height * width;
+                assert!(count > 1, "batch norm in training needs more than one value per channel, found {count}");
+                let (y, mean, variance) = kernels::batch_norm_train(x, weight, bias, EPSILON, relu);
+                let unbiased = variance.without_autodiff() * (count as f64 / (count - 1) as f64);
+                pass.statistics.push(BatchStatistics { mean: mean.without_autodiff(), variance: unbiased });
+                y
+            }
+        }
+    }
+
+    /// `running = (1 - momentum) * running + momentum * batch`
+    pub(crate) fn absorb(&mut self, statistics: &BatchStatistics, momentum: f64) {
+        blend(&mut self.running_mean, &statistics.mean, momentum);
+        blend(&mut self.running_var, &statistics.variance, momentum);
+    }
+}
+
+/// `y = x weight^T + bias` with PyTorch's layout of the weight, `[out, in]`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    pub(crate) weight: Param<Tensor<2>>,
+    pub(crate) bias: Param<Tensor<1>>,
+}
+
+impl Linear {
+    /// Uniform within `1 / sqrt(n_in)`, PyTorch's choice.
+    pub(crate) fn init(n_in: usize, n_out: usize, generator: &mut Generator, device: &Device) -> Self {
+        let bound = 1.0 / (n_in as f64).sqrt();
+        Self {
+            weight: trained(generator.uniform(n_in * n_out, bound), [n_out, n_in], device),
+            bias: trained(generator.uniform(n_out, bound), [n_out], device),
+        }
+    }
+
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+    }
+}
+
+/// A parameter that gradients change.
+pub(crate) fn trained<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+    Param::from_data(TensorData::new(values, shape), device)
+}
+
+/// A buffer: saved with the parameters, never given a gradient.
+fn kept<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+    Param::initialized(ParamId::new(), Tensor::from_data(TensorData::new(values, shape), device))
+}
+
+fn blend(running: &mut Param<Tensor<1>>, batch: &Tensor<1>, momentum: f64) {
+    let old = running.val();
+    let on_autodiff = old.is_autodiff();
+    let new = old.without_autodiff() * (1.0 - momentum) + batch.clone().without_autodiff() * momentum;
+    let new = if on_autodiff { new.autodiff() } else { new };
+    *running = Param::initialized(running.id, new);
+}

@@ -1,0 +1,103 @@
+//! VGG with batch norm: 3x3 convolutions in stages, each stage closed by a pooling that remembers its maxima.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use sporeprint_kernels as kernels;
+
+use super::init::Generator;
+use super::layers::{BatchNorm, Conv, Mode, Pass};
+use super::{Features, scaled};
+
+/// One stage: so many convolutions of so many channels, then a 2x2 max-pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    /// Channels of each convolution's output.
+    pub channels: usize,
+    /// How many convolutions.
+    pub depth: usize,
+}
+
+const fn stages(depths: [usize; 5]) -> [Stage; 5] {
+    let [a, b, c, d, e] = depths;
+    [
+        Stage { channels: 64, depth: a },
+        Stage { channels: 128, depth: b },
+        Stage { channels: 256, depth: c },
+        Stage { channels: 512, depth: d },
+        Stage { channels: 512, depth: e },
+    ]
+}
+
+/// torchvision's `vgg11_bn.features`.
+pub const VGG11: &[Stage] = &stages([1, 1, 2, 2, 2]);
+/// torchvision's `vgg13_bn.features`.
+pub const VGG13: &[Stage] = &stages([2, 2, 2, 2, 2]);
+/// torchvision's `vgg16_bn.features`, the article's encoder.
+pub const VGG16: &[Stage] = &stages([2, 2, 3, 3, 3]);
+/// torchvision's `vgg19_bn.features`.
+pub const VGG19: &[Stage] = &stages([2, 2, 4, 4, 4]);
+
+/// Channels of the last feature map.
+pub(crate) fn map_channels(stages: &[Stage], width: f64) -> usize {
+    stages.last().map_or(3, |stage| scaled(stage.channels, width))
+}
+
+/// Convolution, batch norm, ReLU: three entries of torchvision's `features`.
+#[derive(Module, Debug)]
+pub(crate) struct ConvNorm {
+    pub(crate) conv: Conv,
+    pub(crate) norm: BatchNorm,
+}
+
+/// The feature layers of a VGG.
+///
+/// # Reference
+/// Simonyan and Zisserman 2014, arXiv:1409.1556; batch norm and layout as in torchvision.
+#[derive(Module, Debug)]
+pub struct Vgg {
+    pub(crate) layers: Vec<ConvNorm>,
+    #[module(skip)]
+    pub(crate) stages: &'static [Stage],
+}
+
+impl Vgg {
+    pub(crate) fn init(stages: &'static [Stage], width: f64, generator: &mut Generator, device: &Device) -> Self {
+        let mut n_in = 3;
+        let mut layers = Vec::new();
+        for stage in stages {
+            let n_out = scaled(stage.channels, width);
+            for _ in 0..stage.depth {
+                layers.push(ConvNorm {
+                    conv: Conv::init([n_out, n_in, 3, 3], true, generator, device),
+                    norm: BatchNorm::init(n_out, device),
+                });
+                n_in = n_out;
+            }
+        }
+        Self { layers, stages }
+    }
+
+    /// # Shapes
+    /// - images: `[batch, 3, height, width]`, both divisible by 32 if a decoder is to follow
+    /// - map: `[batch, channels, height / 32, width / 32]`; indices: one tensor per stage, in order
+    pub(crate) fn forward_features(&self, images: Tensor<4>, mode: Mode) -> Features {
+        let mut pass = Pass::new(mode);
+        let mut indices = Vec::with_capacity(self.stages.len());
+        let mut layers = self.layers.iter();
+        let mut map = images;
+        for stage in self.stages {
+            for layer in layers.by_ref().take(stage.depth) {
+                map = layer.norm.forward(layer.conv.forward(map, 1, 1), true, &mut pass);
+            }
+            let (pooled, positions) = kernels::max_pool2x2(map);
+            map = pooled;
+            indices.push(positions);
+        }
+        Features { map, indices, statistics: pass.statistics }
+    }
+
+    /// The batch norms in the order in which a forward pass meets them.
+    pub(crate) fn norms_mut(&mut self) -> Vec<&mut BatchNorm> {
+        self.layers.iter_mut().map(|layer| &mut layer.norm).collect()
+    }
+}
