@@ -50,6 +50,6 @@ fn work(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Cluster(args) => commands::verbs::cluster(args, cli.json, &talk),
         Command::Evaluate(args) => commands::verbs::evaluate(args, cli.json, &talk),
         Command::Report(args) => commands::verbs::report(args, &talk),
-        Command::Demo(args) => commands::demo::demo(args, &talk),
+        Command::Demo(args) => commands::demo::demo(args, cli.json, &talk),
     }
 }

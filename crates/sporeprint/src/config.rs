@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::encoder::EncoderConfig;
-use crate::images::ViewConfig;
+use crate::images::{ViewConfig, content_hash};
+use crate::run::Stage;
 use crate::train::Schedule;
 
 /// Everything that decides the result of a run.
@@ -337,6 +338,20 @@ impl RunConfig {
             check(k >= 1, "--n-clusters", k, "1 or more, or auto", "give the number of groups you expect")?;
         }
         Ok(())
+    }
+
+    /// A digest of the settings that decide what a stage computes, to tell whose a checkpoint is.
+    pub fn fingerprint(&self, stage: Stage) -> String {
+        let mut decisive = self.clone();
+        decisive.images = ImagesConfig::default();
+        if stage == Stage::Pretrain {
+            decisive.aggregate = AggregateConfig::default();
+        }
+        if decisive.aggregate.objective != Objective::ClusterHardness {
+            decisive.cluster = ClusterConfig::default();
+        }
+        let text = serde_json::to_string(&decisive).expect("settings serialise");
+        format!("{:016x}", content_hash(text.as_bytes(), 0))
     }
 
     /// Checks the settings against the number of images found.

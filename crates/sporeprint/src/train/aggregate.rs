@@ -126,7 +126,7 @@ impl<'a> Aggregation<'a> {
                             ..KMeans::new(self.setup.n_clusters.min(cache.n_images()))
                         };
                         let run = k_means.fit(RowsView::new(&codes, dim)?)?;
-                        (ClusterHardness::new(run.centroids, dim), None)
+                        (ClusterHardness::new(run.centroids.into_data(), dim), None)
                     }
                 };
                 let target = Target::sharpen(&centres.soft_assignments(&codes), centres.n_clusters());
@@ -229,17 +229,16 @@ pub fn clusterings(
     step: u64,
 ) -> Result<Clusterings, sporeprint_cluster::Error> {
     let n_images = rows.len();
-    let mut labels = Vec::with_capacity(config.clusterings * n_images);
-    for h in 0..config.clusterings {
-        let k_means = KMeans {
-            init: Init::Random,
-            n_init: 1,
-            max_iter: config.clustering_rounds,
-            seed: Rng::for_stage(seed, "clusterings", step * config.clusterings as u64 + h as u64).next_u64(),
-            ..KMeans::new(config.centroids(n_images))
-        };
-        labels.extend(k_means.fit(rows)?.assignments);
-    }
+    let k_means = KMeans {
+        init: Init::Random,
+        max_iter: config.clustering_rounds,
+        ..KMeans::new(config.centroids(n_images))
+    };
+    let first = step * config.clusterings as u64;
+    let seeds: Vec<u64> =
+        (first..first + config.clusterings as u64).map(|n| Rng::for_stage(seed, "clusterings", n).next_u64()).collect();
+    let runs = k_means.fit_each(rows, &seeds, &sporeprint_cluster::Silent)?;
+    let labels = runs.into_iter().flat_map(|run| run.assignments).collect();
     Ok(Clusterings::new(labels, n_images))
 }
 
