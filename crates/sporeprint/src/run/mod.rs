@@ -1,1 +1,10 @@
 //! The run directory: layout, tables, resume.
+
+mod atomic;
+mod layout;
+mod npy;
+pub mod tables;
+
+pub use atomic::write_atomically;
+pub use layout::RunDir;
+pub use npy::{Array, NpyError, NpyFloat, read_npy, write_npy};
