@@ -56,7 +56,7 @@ pub fn load(cache: &ImageCache, images: &[u32], source: Source<'_>, device: &Dev
         Source::Whole => normalise(cache.eval(image as usize), out),
         Source::Views { config, seed, epoch } => {
             let mut rng = Rng::for_view(seed, epoch as u64, image as usize, 0);
-            normalise(&render(cache.view(image as usize), size, config, &mut rng), out);
+            normalise(&render(cache.view(image as usize), size, config, &mut rng).data, out);
         }
     });
     Tensor::from_data(TensorData::new(values, [images.len(), 3, size, size]), device)

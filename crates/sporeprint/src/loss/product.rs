@@ -17,5 +17,5 @@ fn matrix(rows: &[f32], dim: usize) -> Tensor<2> {
 }
 
 fn values(matrix: Tensor<2>) -> Vec<f32> {
-    matrix.into_data().into_vec().expect("the CPU backend computes in f32")
+    matrix.into_data().try_into_vec().expect("the CPU backend computes in f32")
 }

@@ -69,6 +69,10 @@ impl RunDir {
         neighbors => "neighbors.parquet";
         /// Centroids, `[n_clusters, dim]`.
         centroids => "centroids.npy";
+        /// Mean unit code, `[dim]`, taken off before codes are compared with centroids.
+        center => "center.npy";
+        /// Which stages are done.
+        stages => "stages.json";
         /// Two-dimensional layout of the codes, `[n_images, 2]`.
         map => "map.npy";
         /// Evidence for the number of clusters, if it was chosen by the program.

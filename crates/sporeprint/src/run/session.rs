@@ -179,7 +179,7 @@ impl Session {
             let (path, found) = (dir.root().to_owned(), config.version);
             return Err(SessionError::OtherVersion { path, found, expected: expected.to_owned() });
         }
-        let stages = stages_path(&dir);
+        let stages = dir.stages();
         let done = if stages.exists() {
             let text = fs::read_to_string(&stages)?;
             serde_json::from_str(&text).map_err(|e| unreadable(stages, e.to_string()))?
@@ -232,12 +232,8 @@ impl Session {
 
     fn save_stages(&self) -> Result<(), SessionError> {
         let text = serde_json::to_string(&self.done).expect("names serialise");
-        Ok(write_atomically(&stages_path(&self.dir), |out| out.write_all(text.as_bytes()))?)
+        Ok(write_atomically(&self.dir.stages(), |out| out.write_all(text.as_bytes()))?)
     }
-}
-
-fn stages_path(dir: &RunDir) -> PathBuf {
-    dir.root().join("stages.json")
 }
 
 fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
@@ -253,9 +249,9 @@ fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
 fn clear(dir: &RunDir) -> Result<(), SessionError> {
     let folders = [dir.cache(), dir.checkpoints(), dir.report(), dir.clusters()];
     let files = [
-        stages_path(dir), dir.images(), dir.skipped(), dir.metrics(), dir.autoencoder(), dir.encoder(),
+        dir.stages(), dir.images(), dir.skipped(), dir.metrics(), dir.autoencoder(), dir.encoder(),
         dir.embeddings(), dir.embeddings_parquet(), dir.assignments_csv(), dir.assignments(), dir.clusters_csv(),
-        dir.neighbors(), dir.centroids(), dir.map(), dir.k_curve(), dir.evaluation(), dir.reconstructions(),
+        dir.neighbors(), dir.centroids(), dir.center(), dir.map(), dir.k_curve(), dir.evaluation(), dir.reconstructions(),
         dir.config(),
     ];
     folders.iter().filter(|p| p.is_dir()).try_for_each(fs::remove_dir_all)?;

@@ -1,22 +1,18 @@
 //! Codes to clusters and the tables about them.
 
-use sporeprint_cluster::{KMeans, Metric, RowsView, nearest, nearest_others};
+use sporeprint_cluster::{KMeans, Metric, RowsView, nearest_others};
 
 use super::images::root;
+use super::tables::Tables;
 use super::{Images, StageError};
 use crate::config::ClusterCount;
-use crate::images::near_duplicates;
 use crate::progress::Observer;
 use crate::rng::Rng;
-use crate::run::{
-    Assignment, ClusterRow, NeighborTable, Session, Stage, read_npy, write_assignments, write_clusters,
-    write_neighbors, write_npy,
-};
+use crate::run::tables::{NeighborTable, write_assignments, write_clusters, write_neighbors};
+use crate::run::{Session, Stage, read_npy, write_npy};
 
 /// Neighbours of each image in the table.
 const NEIGHBORS: usize = 12;
-/// Bits of 256 in which the perceptual hashes of near-duplicates may differ.
-const DUPLICATE_BITS: u32 = 20;
 
 /// Unit codes with their mean taken off and scaled to unit length again.
 ///
@@ -54,7 +50,7 @@ pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) 
     if !session.is_done(Stage::Embed) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "codes", verb: "embed RUN" });
     }
-    let codes = read_npy(&session.dir.embeddings())?;
+    let codes = read_npy::<f32>(&session.dir.embeddings())?;
     let dim = codes.shape[1];
     let (rows, mean) = if session.config.cluster.centre {
         centred(&codes.data, dim)
@@ -68,8 +64,8 @@ pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) 
     };
     let run = k_means(session, n_clusters).fit(rows)?;
     let tables = Tables::new(rows, &run, images)?;
-    write_npy(&session.dir.center(), &mean, &[dim])?;
-    write_npy(&session.dir.centroids(), &tables.centroids, &[tables.clusters.len(), dim])?;
+    write_npy(&session.dir.center(), &[dim], &mean)?;
+    write_npy(&session.dir.centroids(), &[tables.clusters.len(), dim], &tables.centroids)?;
     write_assignments(&session.dir, &tables.assignments)?;
     write_clusters(&session.dir.clusters_csv(), &tables.clusters)?;
     let k = NEIGHBORS.min(images.len() - 1);

@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::images::{CacheError, FindError, ManifestError};
-use crate::run::{NpyError, SessionError, TableError};
+use crate::run::tables::TableError;
+use crate::run::{NpyError, SessionError};
 use crate::train::{CheckpointError, TrainError};
 
 /// Why a stage did not finish.

@@ -10,7 +10,8 @@ use super::images::root;
 use super::train::{pretrained_encoder, starting_encoder, unit_codes};
 use super::{Images, StageError};
 use crate::progress::Observer;
-use crate::run::{Quality, Session, Stage, read_assignments, read_npy, write_quality};
+use crate::run::tables::{Quality, read_assignments, write_quality};
+use crate::run::{Session, Stage, read_npy};
 
 /// Side of the pictures whose pixels are a baseline.
 const PIXELS: usize = 32;
@@ -49,7 +50,7 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
         let codes = unit_codes(&encoder, session, images, observer);
         rows.push(baseline("autoencoder", session, &codes, encoder.dim(), n_clusters, labels)?);
     }
-    let codes = read_npy(&session.dir.embeddings())?;
+    let codes = read_npy::<f32>(&session.dir.embeddings())?;
     let (centred, _) = centred(&codes.data, codes.shape[1]);
     rows.push(quality("final", RowsView::new(&centred, codes.shape[1])?, &found, labels)?);
     write_quality(&session.dir.evaluation(), &rows)?;

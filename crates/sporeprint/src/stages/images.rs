@@ -8,7 +8,8 @@ use crate::images::{
 };
 use crate::progress::Observer;
 use crate::report::{ReportOptions, Thumbnail};
-use crate::run::{ImageRow, ImageStatus, RunDir, Session, SkippedRow, Stage, write_images, write_skipped};
+use crate::run::tables::{ImageRow, ImageStatus, SkippedRow, read_images, write_images, write_skipped};
+use crate::run::{RunDir, Session, Stage};
 
 use super::StageError;
 
@@ -167,7 +168,7 @@ pub fn reopen(session: &Session) -> Result<Images, StageError> {
     }
     let mut images = Images::from(ImageCache::load(&session.dir.cache())?);
     // Labels may have been changed since by `evaluate --labels`; the table is the one that counts.
-    let rows = crate::run::read_images(&session.dir.images())?;
+    let rows = read_images(&session.dir.images())?;
     images.entries.iter_mut().zip(rows).for_each(|(entry, row)| entry.label = row.label);
     Ok(images)
 }

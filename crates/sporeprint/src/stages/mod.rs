@@ -6,6 +6,7 @@ mod error;
 mod evaluate;
 mod images;
 mod sort;
+mod tables;
 mod train;
 
 pub use cluster::cluster;

@@ -3,7 +3,8 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::{Images, StageError};
-use crate::run::{Session, read_assignments};
+use crate::run::Session;
+use crate::run::tables::read_assignments;
 
 /// Puts every image into `clusters/<id>/` of the run, as links or copies; the photographs themselves stay untouched.
 ///

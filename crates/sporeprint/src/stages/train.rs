@@ -12,7 +12,7 @@ use crate::encoder::{AutoEncoder, Encoder, Mode, load_weights, read_auto_encoder
 use crate::images::{RgbImage, contact_sheet, save_png};
 use crate::progress::Observer;
 use crate::run::{Session, Stage, write_npy};
-use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, Sgd, TrainError, codes_of_all, remove_all};
+use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, codes_of_all, remove_all};
 
 /// Images in the picture of reconstructions.
 const RECONSTRUCTED: usize = 16;
@@ -47,10 +47,9 @@ pub fn pretrain(
     let device = training_device();
     let network = AutoEncoder { encoder: starting_encoder(config, &device)?, ..config.encoder.init_auto_encoder(&device, config.seed)? };
     let settings = &config.pretrain;
-    let sgd = Sgd::new(settings.sgd.momentum, settings.sgd.weight_decay);
     let views = settings.views.then_some(&config.views);
     let mut learner =
-        Pretraining::new(network, sgd, &images.cache, views, settings.freeze_encoder, config.seed, device);
+        Pretraining::new(network, settings.sgd.optimiser(), &images.cache, views, settings.freeze_encoder, config.seed, device);
     let stage = epoch_loop(session, images, Stage::Pretrain, interval);
     stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
     let network = learner.into_network();
@@ -86,8 +85,7 @@ pub fn aggregate(
         crate::config::ClusterCount::Auto => settings.centroids(images.len()),
     };
     let setup = Setup { config: settings, views: &config.views, cache: &images.cache, n_clusters, seed: config.seed, device };
-    let sgd = Sgd::new(settings.sgd.momentum, settings.sgd.weight_decay);
-    let mut learner = Aggregation::new(encoder, sgd, setup, observer);
+    let mut learner = Aggregation::new(encoder, setup, observer);
     let stage = epoch_loop(session, images, Stage::Aggregate, interval);
     stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
     save_weights(&learner.into_encoder(), &session.dir.encoder())?;
@@ -123,7 +121,7 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
     let device = Device::flex();
     let encoder = read_encoder(session.config.encoder.init(&device, session.config.seed)?, &session.dir.encoder())?;
     let codes = unit_codes(&encoder, session, images, observer);
-    write_npy(&session.dir.embeddings(), &codes, &[images.len(), encoder.dim()])?;
+    write_npy(&session.dir.embeddings(), &[images.len(), encoder.dim()], &codes)?;
     crate::run::write_embeddings(&session.dir.embeddings_parquet(), &codes, encoder.dim())?;
     Ok(session.mark_done(Stage::Embed)?)
 }
@@ -161,7 +159,7 @@ fn epoch_loop(session: &Session, images: &Images, stage: Stage, interval: Durati
         batch_size,
         epochs,
         seed: config.seed,
-        sgd: sgd.clone(),
+        learning_rate: sgd.learning_rate(epochs),
         fingerprint: format!("images {}, settings {}", images.cache.fingerprint(), config.fingerprint(stage)),
         checkpoints: session.dir.checkpoints(),
         interval,
@@ -192,7 +190,7 @@ fn draw_reconstructions(network: &AutoEncoder, session: &Session, images: &Image
     let shown: Vec<u32> = (0..n).map(|i| (i * step) as u32).collect();
     let originals = load(&images.cache, &shown, Source::Whole, &Device::flex());
     let drawn = network.valid().forward(originals, Mode::Evaluate).images;
-    let values: Vec<f32> = drawn.into_data().into_vec().expect("images are f32");
+    let values: Vec<f32> = drawn.into_data().try_into_vec().expect("images are f32");
     let size = images.cache.image_size();
     let picture = |data: Vec<u8>| RgbImage::new(size, size, data);
     let mut pictures: Vec<RgbImage> =

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
-use sporeprint_cluster::{Init, KMeans, Metric, RowsView, nearest};
+use sporeprint_cluster::{Init, KMeans, RowsView, nearest};
 
 use super::checkpoint::Checkpoint;
 use super::embed::codes_of_all;
@@ -21,7 +21,7 @@ use crate::loss::{
 use crate::neighbors::{Clusterings, NeighborSets};
 use crate::progress::{Observer, Silent};
 use crate::rng::Rng;
-use crate::run::Metric;
+use crate::run::tables::Metric;
 
 /// Up to here the exact softmax over the bank is affordable.
 const EXACT_SOFTMAX_IMAGES: usize = 100_000;
@@ -74,7 +74,7 @@ struct State {
 
 impl<'a> Aggregation<'a> {
     /// Prepares training: the bank is primed with evaluation-mode codes, or drawn on the sphere.
-    pub fn new(encoder: Encoder, sgd: Sgd, setup: Setup<'a>, observer: &dyn Observer) -> Self {
+    pub fn new(encoder: Encoder, setup: Setup<'a>, observer: &dyn Observer) -> Self {
         let dim = encoder.dim();
         let bank = match setup.config.bank {
             BankStart::Random => {
@@ -84,6 +84,7 @@ impl<'a> Aggregation<'a> {
                 MemoryBank::primed(codes_of_all(&encoder, setup.cache, setup.config.batch_size, observer), dim)
             }
         };
+        let sgd = Sgd::new(setup.config.sgd.optimiser());
         Self { encoder, sgd, bank, clusterings: None, hardness: None, state: State::default(), setup }
     }
 
@@ -149,7 +150,8 @@ impl<'a> Aggregation<'a> {
             (Objective::LocalAggregation, Some(clusterings)) => {
                 let bank = RowsView::new(self.bank.rows(), self.bank.dim())?;
                 let k = config.background_neighbors(self.bank.n_images());
-                let background = nearest(RowsView::new(codes.rows(), codes.dim())?, bank, k, Metric::Dot)?;
+                let queries = RowsView::new(codes.rows(), codes.dim())?;
+                let background = nearest(queries, bank, k, sporeprint_cluster::Metric::Dot)?;
                 let sets = NeighborSets::intersect(images, background, clusterings);
                 let epsilon = if article { 0.0 } else { EPSILON };
                 let step = local_aggregation(codes, &self.bank, &sets, config.temperature, epsilon);
@@ -258,7 +260,7 @@ impl Learner for Aggregation<'_> {
         let pixels = batch::load(self.setup.cache, images, source, &self.setup.device);
         let encoded = self.encoder.forward(pixels, Mode::Train);
         let dim = self.encoder.dim();
-        let codes: Vec<f32> = (encoded.codes.clone().inner().into_data().into_vec()).expect("codes are f32");
+        let codes: Vec<f32> = (encoded.codes.clone().inner().into_data().try_into_vec()).expect("codes are f32");
         let not_finite = || TrainError::NotFinite { images: images.to_vec(), at };
         if !codes.iter().all(|x| x.is_finite()) {
             return Err(not_finite());
@@ -272,7 +274,8 @@ impl Learner for Aggregation<'_> {
         }
         let gradient = Tensor::from_data(TensorData::new(gradient, [images.len(), dim]), &self.setup.device);
         // The sum's value means nothing; its gradient on the codes is the one computed above.
-        self.sgd.step(&mut self.encoder, (encoded.codes * gradient).sum().backward(), learning_rate);
+        let mut gradients = (encoded.codes * gradient).sum().backward();
+        self.encoder = self.sgd.step(self.encoder.clone(), &mut gradients, learning_rate);
         self.encoder.absorb(&encoded.statistics, MOMENTUM);
         Ok(f64::from(loss))
     }
@@ -289,7 +292,7 @@ impl Learner for Aggregation<'_> {
     fn save(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::default();
         checkpoint.put_prefixed("encoder.", export(&self.encoder));
-        checkpoint.put_prefixed("momentum.", self.sgd.export(&self.encoder));
+        checkpoint.put_prefixed("momentum.", self.sgd.state());
         checkpoint.tensors.push(rows("bank", self.bank.rows(), self.bank.dim()));
         if let Some(clusterings) = &self.clusterings {
             checkpoint.labels.push(("clusterings".to_owned(), clusterings.labels().to_vec()));
@@ -307,7 +310,8 @@ impl Learner for Aggregation<'_> {
     fn restore(&mut self, mut checkpoint: Checkpoint) -> Result<(), String> {
         let weights = checkpoint.take_prefixed("encoder.");
         self.encoder = import(self.encoder.clone(), &weights).map_err(|e| e.to_string())?;
-        self.sgd.import(&self.encoder, checkpoint.take_prefixed("momentum.")).map_err(|e| e.to_string())?;
+        let momentum = checkpoint.take_prefixed("momentum.");
+        self.sgd = Sgd::from_state(self.setup.config.sgd.optimiser(), &momentum, &self.setup.device);
         let bank = checkpoint.take("bank").ok_or("found no memory bank")?;
         let expected = [self.bank.n_images(), self.bank.dim()];
         if bank.shape != expected {

@@ -16,7 +16,7 @@ pub fn codes_of_all(encoder: &Encoder, cache: &ImageCache, batch_size: usize, ob
     observer.begin("codes of all images", images.len() as u64);
     for batch in images.chunks(batch_size) {
         let encoded = encoder.forward(batch::load(cache, batch, Source::Whole, &device), Mode::Evaluate);
-        codes.extend(encoded.codes.into_data().into_vec::<f32>().expect("codes are f32"));
+        codes.extend(encoded.codes.into_data().try_into_vec::<f32>().expect("codes are f32"));
         observer.advance((codes.len() / encoder.dim()) as u64, "");
     }
     observer.end();

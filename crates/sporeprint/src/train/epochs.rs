@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Checkpoint, CheckpointError};
+use super::schedule::LearningRate;
 use crate::batch::shuffled;
-use crate::config::SgdSettings;
 use crate::progress::Observer;
-use crate::run::{Metric, MetricsLog, TableError};
+use crate::run::tables::{Metric, MetricsLog, TableError};
 
 /// What is trained, one batch at a time. State lives in the implementor; the loop owns position and files.
 pub trait Learner {
@@ -76,8 +76,8 @@ pub struct EpochLoop {
     pub epochs: usize,
     /// Seed of the run.
     pub seed: u64,
-    /// Learning rate and schedule.
-    pub sgd: SgdSettings,
+    /// Learning rate over the stage.
+    pub learning_rate: LearningRate,
     /// Settings and images that a checkpoint must have been made with.
     pub fingerprint: String,
     /// Folder of the checkpoints.
@@ -137,10 +137,10 @@ impl EpochLoop {
             }
             let mut done: usize = batches[..state.position.batch].iter().map(Vec::len).sum();
             let (started, done_before) = (Instant::now(), done);
-            let mut rate = self.sgd.learning_rate;
+            let mut rate = self.learning_rate.at(epoch as f64);
             for batch in &batches[state.position.batch..] {
                 let within = state.position.batch as f64 / batches.len() as f64;
-                rate = self.sgd.learning_rate * self.sgd.schedule.factor(epoch as f64 + within, self.epochs as f64);
+                rate = self.learning_rate.at(epoch as f64 + within);
                 let loss = learner.step(batch, state.position, rate)?;
                 state.position.batch += 1;
                 state.position.step += 1;

@@ -15,5 +15,5 @@ pub use embed::codes_of_all;
 pub use epochs::{EpochLoop, Learner, Position, TrainError};
 pub use monitor::{ControlSums, Controls, Trouble};
 pub use pretrain::Pretraining;
-pub use schedule::Schedule;
-pub use sgd::Sgd;
+pub use schedule::{LearningRate, Schedule};
+pub use sgd::{Sgd, SgdConfig};

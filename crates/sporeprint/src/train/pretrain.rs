@@ -4,17 +4,18 @@ use burn::tensor::Device;
 
 use super::checkpoint::Checkpoint;
 use super::epochs::{Learner, Position, TrainError};
-use super::sgd::Sgd;
+use super::sgd::{Sgd, SgdConfig};
 use crate::batch::{self, Source};
 use crate::encoder::{AutoEncoder, MOMENTUM, Mode, export, import};
 use crate::images::{ImageCache, ViewConfig};
 use crate::loss::reconstruction;
-use crate::run::Metric;
+use crate::run::tables::Metric;
 
 /// An auto-encoder in training.
 #[derive(Debug)]
 pub struct Pretraining<'a> {
     network: AutoEncoder,
+    optimiser: SgdConfig,
     sgd: Sgd,
     cache: &'a ImageCache,
     views: Option<&'a ViewConfig>,
@@ -27,14 +28,14 @@ impl<'a> Pretraining<'a> {
     /// Prepares training; `device` is one that records gradients.
     pub fn new(
         network: AutoEncoder,
-        sgd: Sgd,
+        optimiser: SgdConfig,
         cache: &'a ImageCache,
         views: Option<&'a ViewConfig>,
         freeze_encoder: bool,
         seed: u64,
         device: Device,
     ) -> Self {
-        Self { network, sgd, cache, views, freeze_encoder, seed, device }
+        Self { network, optimiser, sgd: Sgd::new(optimiser), cache, views, freeze_encoder, seed, device }
     }
 
     /// The network as it stands.
@@ -64,7 +65,7 @@ impl Learner for Pretraining<'_> {
         if !value.is_finite() {
             return Err(TrainError::NotFinite { images: images.to_vec(), at });
         }
-        self.sgd.step(&mut self.network, loss.backward(), learning_rate);
+        self.network = self.sgd.step(self.network.clone(), &mut loss.backward(), learning_rate);
         self.network.absorb(&drawn.statistics, MOMENTUM);
         Ok(value)
     }
@@ -76,13 +77,14 @@ impl Learner for Pretraining<'_> {
     fn save(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::default();
         checkpoint.put_prefixed("network.", export(&self.network));
-        checkpoint.put_prefixed("momentum.", self.sgd.export(&self.network));
+        checkpoint.put_prefixed("momentum.", self.sgd.state());
         checkpoint
     }
 
     fn restore(&mut self, mut checkpoint: Checkpoint) -> Result<(), String> {
         let weights = checkpoint.take_prefixed("network.");
         self.network = import(self.network.clone(), &weights).map_err(|e| e.to_string())?;
-        self.sgd.import(&self.network, checkpoint.take_prefixed("momentum.")).map_err(|e| e.to_string())
+        self.sgd = Sgd::from_state(self.optimiser, &checkpoint.take_prefixed("momentum."), &self.device);
+        Ok(())
     }
 }
