@@ -3,5 +3,6 @@
 pub mod encoder;
 pub mod images;
 pub mod report;
+pub mod rng;
 pub mod run;
 pub mod train;
