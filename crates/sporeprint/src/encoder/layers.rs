@@ -175,8 +175,11 @@ fn kept<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) ->
 
 fn blend(running: &mut Param<Tensor<1>>, batch: &Tensor<1>, momentum: f64) {
     let old = running.val();
-    let on_autodiff = old.is_autodiff();
+    let strategy = old.gradient_checkpointing_strategy();
     let new = old.without_autodiff() * (1.0 - momentum) + batch.clone().without_autodiff() * momentum;
-    let new = if on_autodiff { new.autodiff() } else { new };
+    let new = match strategy {
+        Some(strategy) => new.autodiff().with_gradient_checkpointing_strategy(strategy),
+        None => new,
+    };
     *running = Param::initialized(running.id, new);
 }

@@ -18,6 +18,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 pub use config::{Architecture, ConfigError, EncoderConfig, Merge};
 pub use data::{ImportError, NamedTensor, export, import};
+pub(crate) use data::{Path, values};
 pub use decoder::{Decoded, Decoder};
 pub use head::{merge, normalize};
 pub use layers::{BatchNorm, BatchStatistics, Conv, EPSILON, Linear, MOMENTUM, Mode};
@@ -214,9 +215,12 @@ impl AutoEncoder {
     /// # Panics
     /// - as [`Encoder::forward_features`]
     pub fn forward_frozen_encoder(&self, images: Tensor<4>, mode: Mode) -> Reconstruction {
-        let mut features = self.encoder.forward_features(images, Mode::Evaluate);
-        features.map = features.map.detach();
-        self.decode(features, mode)
+        let features = self.encoder.valid().forward_features(images.clone().without_autodiff(), Mode::Evaluate);
+        if !images.is_autodiff() {
+            return self.decode(features, mode);
+        }
+        let indices = features.indices.into_iter().map(Tensor::autodiff).collect();
+        self.decode(Features { map: features.map.autodiff(), indices, statistics: features.statistics }, mode)
     }
 
     fn decode(&self, features: Features, mode: Mode) -> Reconstruction {
