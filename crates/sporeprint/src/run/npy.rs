@@ -80,7 +80,8 @@ npy_float!(f64, "<f8");
 /// - the file cannot be read, is no `.npy` file, is cut short or longer than its header says
 /// - its type is not `T`, its order is Fortran's, it has no or more than two dimensions
 pub fn read_npy<T: NpyFloat>(path: &Path) -> Result<Array<T>, NpyError> {
-    let unfit = |found: String, expected: String, hint| NpyError::Unfit { path: path.to_owned(), found, expected, hint };
+    let unfit =
+        |found: String, expected: String, hint| NpyError::Unfit { path: path.to_owned(), found, expected, hint };
     let damaged = |found: &str| {
         unfit(found.to_owned(), "a whole .npy file of version 1 or 2".to_owned(), "write it again with numpy.save")
     };
@@ -242,7 +243,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("a.npy");
         write_npy(&path, &[1, 2], &[1f32, 2.]).expect("written");
-        let mut expected = b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }".to_vec();
+        let mut expected =
+            b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }".to_vec();
         expected.resize(127, b' ');
         expected.push(b'\n');
         expected.extend([0, 0, 0x80, 0x3f, 0, 0, 0, 0x40]);

@@ -7,9 +7,9 @@ use arrow::array::{ArrayRef, Float32Array, Int32Array, StringArray, UInt32Array}
 use arrow::datatypes::{Float32Type, Int32Type, UInt32Type};
 use serde::{Deserialize, Serialize};
 
+use super::TableError;
 use super::cells::{self, read_csv, write_csv};
 use super::columns::{Columns, write_columns};
-use super::TableError;
 use crate::run::RunDir;
 
 /// Where one image belongs and how well it sits there.
@@ -104,7 +104,7 @@ mod tests {
                 distance: 0.1 / (index as f32 + 1.),
                 margin: 1e-30,
                 outlier: index as f32,
-                duplicate_of: (index % 5 == 1).then_some(index - 1),
+                duplicate_of: (index % 5 == 1).then(|| index - 1),
             })
             .collect();
         write_assignments(&run, &rows).expect("written");

@@ -96,7 +96,11 @@ impl<'a> Columns<'a> {
     /// Texts of a column that may have gaps.
     pub(super) fn optional_texts(&self, name: &str) -> Result<Vec<Option<String>>, TableError> {
         let arrays = self.arrays(name, &DataType::Utf8)?;
-        Ok(arrays.into_iter().flat_map(|array| array.as_string::<i32>().iter()).map(|text| text.map(Into::into)).collect())
+        Ok(arrays
+            .into_iter()
+            .flat_map(|array| array.as_string::<i32>().iter())
+            .map(|text| text.map(Into::into))
+            .collect())
     }
 
     /// Texts of a column that has no gaps.

@@ -7,9 +7,9 @@ use arrow::array::{ArrayRef, StringArray, UInt8Array, UInt32Array};
 use arrow::datatypes::{UInt8Type, UInt32Type};
 use serde::{Deserialize, Serialize};
 
+use super::TableError;
 use super::cells::{self, read_csv, write_csv};
 use super::columns::{Columns, write_columns};
-use super::TableError;
 
 /// How an image's file stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,8 +119,9 @@ pub fn read_images(path: &Path) -> Result<Vec<ImageRow>, TableError> {
             width: widths[row],
             height: heights[row],
             orientation: orientations[row],
-            status: ImageStatus::parse(&statuses[row])
-                .ok_or_else(|| TableError::damaged(path, format!("status {:?}", statuses[row]), "ok, changed or missing"))?,
+            status: ImageStatus::parse(&statuses[row]).ok_or_else(|| {
+                TableError::damaged(path, format!("status {:?}", statuses[row]), "ok, changed or missing")
+            })?,
             label: labels.next().flatten(),
             dhash: hashes.next().unwrap_or_default(),
         })

@@ -132,7 +132,8 @@ mod tests {
     fn a_resumed_log_repeats_nothing() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("metrics.jsonl");
-        let metric = |epoch: f64| Metric::new("aggregate", epoch).number("loss", 1. / epoch).text("warning", "a\n\"b\"");
+        let metric =
+            |epoch: f64| Metric::new("aggregate", epoch).number("loss", 1. / epoch).text("warning", "a\n\"b\"");
         let mut log = MetricsLog::open(&path, 0).expect("log");
         log.append(&metric(1.)).expect("line");
         let remembered = log.n_bytes();
