@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::images::content_hash;
+
 /// xoshiro256++ generator, seeded by SplitMix64.
 ///
 /// A generator is keyed by what it is for ([`Rng::for_view`], [`Rng::keyed`]) instead of being handed from
@@ -37,6 +39,11 @@ impl Rng {
     /// whatever was drawn before and on whichever thread.
     pub fn for_view(seed: u64, epoch: u64, image_index: usize, view: usize) -> Self {
         Self::keyed(seed, &[0x76_69_65_77, epoch, image_index as u64, view as u64])
+    }
+
+    /// Generator of one piece of work of a stage: the `number` may be an epoch, a step or an attempt.
+    pub fn for_stage(seed: u64, stage: &str, number: u64) -> Self {
+        Self::keyed(seed, &[content_hash(stage.as_bytes(), 0), number])
     }
 
     /// Next 64 random bits.
