@@ -8,7 +8,9 @@
 mod best;
 mod error;
 mod kmeans;
+mod labels;
 mod lanes;
+mod metrics;
 mod neighbors;
 mod panels;
 mod products;
@@ -19,6 +21,8 @@ mod top_k;
 
 pub use error::{Error, Result};
 pub use kmeans::{Init, KMeans, Run};
+pub use labels::{MatchedIds, match_ids, relabel_by_size};
+pub use metrics::{Agreement, agreement, knn_accuracy, sampled_silhouette, silhouette, silhouettes, trustworthiness};
 pub use neighbors::{Metric, Neighbors, nearest, nearest_others};
 pub use progress::{Progress, Silent, Step};
 pub use rows::{Codes, RowsView};
