@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod best;
+mod describe;
 mod error;
 mod kmeans;
 mod labels;
@@ -19,6 +20,10 @@ mod random;
 mod rows;
 mod top_k;
 
+pub use describe::{
+    Assigned, Assigner, ClusterFacts, DuplicateRule, Hashes, RowFacts, centroids_of, describe_clusters, describe_rows,
+    near_duplicates,
+};
 pub use error::{Error, Result};
 pub use kmeans::{Init, KMeans, Run};
 pub use labels::{MatchedIds, match_ids, relabel_by_size};

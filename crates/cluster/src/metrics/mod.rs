@@ -7,7 +7,7 @@ mod knn;
 mod partition;
 mod silhouette;
 
-pub(crate) use contingency::{Contingency, dense};
+pub(crate) use contingency::dense;
 pub(crate) use hungarian::best_matching;
 pub use knn::{knn_accuracy, trustworthiness};
 pub use partition::{Agreement, agreement};
