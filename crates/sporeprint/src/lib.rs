@@ -1,5 +1,6 @@
 //! Group a folder of unlabelled photographs by what they show.
 
+pub mod demo;
 pub mod encoder;
 pub mod images;
 pub mod report;

@@ -39,6 +39,13 @@ impl Rng {
         Self::keyed(seed, &[0x76_69_65_77, epoch, image_index as u64, view as u64])
     }
 
+    /// Generator of one step of a named stage of a run, such as the order of the images in an epoch.
+    pub fn for_stage(seed: u64, stage: &str, step: u64) -> Self {
+        let mut name: Vec<u64> = stage.bytes().map(u64::from).collect();
+        name.push(step);
+        Self::keyed(seed, &name)
+    }
+
     /// Next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         let [s0, s1, s2, s3] = self.state;
@@ -117,6 +124,13 @@ mod tests {
             assert_ne!(base, Rng::for_view(other.0, other.1, other.2, other.3).next_u64());
         }
         assert_eq!(base, Rng::for_view(1, 2, 3, 4).next_u64());
+    }
+
+    #[test]
+    fn stages_have_streams_of_their_own() {
+        let first = |stage, step| Rng::for_stage(1, stage, step).next_u64();
+        assert_eq!(first("bank", 2), first("bank", 2));
+        assert!(first("bank", 2) != first("bank", 3) && first("bank", 2) != first("noise", 2));
     }
 
     #[test]
