@@ -42,17 +42,18 @@ struct Ground {
 impl Scene {
     pub(super) fn random(kind: Kind, rng: &mut Rng) -> Self {
         let (cap_value, cap_saturation) = (rng.range(0.45, 0.95), rng.range(0.2, 0.85));
-        let cap = from_hsv(rng.unit(), cap_saturation, cap_value);
-        // Markings are light on dark caps and dark on light ones, of another hue.
+        // Reds, browns and yellows on browns and greens, as in the woods; the same for every kind.
+        let cap = from_hsv(rng.range(-0.08, 0.17), cap_saturation, cap_value);
+        // Markings are light on dark caps and dark on light ones.
         let mark_value =
             if cap_value > 0.7 { cap_value - rng.range(0.4, 0.55) } else { cap_value + rng.range(0.35, 0.5) };
-        let mark = from_hsv(rng.unit(), rng.range(0.0, 0.35), mark_value.min(1.0));
-        let stem = from_hsv(rng.unit(), rng.range(0.05, 0.4), rng.range(0.5, 0.95));
-        let (hue, value) = (rng.unit(), rng.range(0.15, 0.75));
+        let mark = from_hsv(rng.range(0.0, 0.2), rng.range(0.0, 0.35), mark_value.min(1.0));
+        let stem = from_hsv(rng.range(0.03, 0.18), rng.range(0.05, 0.4), rng.range(0.5, 0.95));
+        let (hue, value) = (rng.range(0.05, 0.4), rng.range(0.15, 0.75));
         let saturation = rng.range(0.05, 0.6);
         let other = (value + rng.range(0.12, 0.25) * if rng.chance(0.5) { 1.0 } else { -1.0 }).clamp(0.05, 0.95);
         let ground = Ground {
-            colours: [from_hsv(hue, saturation, value), from_hsv(hue + rng.range(-0.1, 0.1), saturation, other)],
+            colours: [from_hsv(hue, saturation, value), from_hsv(hue + rng.range(-0.06, 0.06), saturation, other)],
             texture: rng.below(3),
             scale: rng.range(0.7, 1.4),
             slant: rng.range(0.0, std::f32::consts::TAU),
