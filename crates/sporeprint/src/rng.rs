@@ -1,5 +1,7 @@
 //! The random numbers of the pipeline: a small generator whose state fits a checkpoint.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 use serde::{Deserialize, Serialize};
 
 /// xoshiro256++ generator, seeded by SplitMix64.
