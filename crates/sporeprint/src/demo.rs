@@ -3,6 +3,8 @@
 //! A picture's kind shows in the outline and the markings of its mushrooms alone. Their colours, size, place and tilt,
 //! the light and the ground vary as much within a kind as between kinds, so that pixels tell kinds apart badly.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod noise;
 mod scene;
 mod shapes;
@@ -91,17 +93,17 @@ mod tests {
     /// channel varies by about 40 / sqrt(40) = 6 levels.
     #[test]
     fn mean_colours_do_not_tell_kinds_apart() {
-        let mean = |kind: usize| -> Vec<f64> {
-            let mut sums = vec![0.0; 3];
+        let mean = |kind: usize| -> [f64; 3] {
+            let mut sums = [0.0; 3];
             for number in 0..40 {
                 let picture = draw_mushroom(kind, number, 1);
                 for rgb in picture.data.chunks_exact(3) {
                     sums.iter_mut().zip(rgb).for_each(|(sum, &v)| *sum += f64::from(v));
                 }
             }
-            sums.iter().map(|sum| sum / (40 * PICTURE_SIZE * PICTURE_SIZE) as f64).collect()
+            sums.map(|sum| sum / (40 * PICTURE_SIZE * PICTURE_SIZE) as f64)
         };
-        let means: Vec<Vec<f64>> = (0..KINDS.len()).map(mean).collect();
+        let means: Vec<[f64; 3]> = (0..KINDS.len()).map(mean).collect();
         for a in &means {
             for b in &means {
                 assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 25.0), "{means:?}");

@@ -111,7 +111,7 @@ impl Shape {
             let beside = (x - branch.from.0 - along * dx).hypot(y - branch.from.1 - along * dy) / branch.radius;
             // The last half of the branches are the tips.
             let tip = if i >= self.branches.len() / 2 { step(along, 0.4, 0.8) } else { 0.0 };
-            (beside <= 1.0).then(|| Surface { stem: i == 0, mark: tip, light: 1.0 - 0.5 * beside * beside })
+            (beside <= 1.0).then_some(Surface { stem: i == 0, mark: tip, light: 1.0 - 0.5 * beside * beside })
         })
     }
 

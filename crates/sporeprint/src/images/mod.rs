@@ -7,6 +7,8 @@
 //!                                                     eval, Grid crops          render (augmented views)
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod augment;
 mod cache;
 mod decode;

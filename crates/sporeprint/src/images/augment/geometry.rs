@@ -27,7 +27,7 @@ impl Placement {
             let ratio = attempts.range(low, high).exp();
             let (w, h) = ((area * ratio).sqrt(), (area / ratio).sqrt());
             let place = (attempts.unit(), attempts.unit());
-            (w <= width && h <= height).then(|| ((w, h), (place.0 * (width - w), place.1 * (height - h))))
+            (w <= width && h <= height).then_some(((w, h), (place.0 * (width - w), place.1 * (height - h))))
         });
         let ((w, h), (left, top)) = fitting.unwrap_or_else(|| {
             // The largest centred crop of an allowed shape.
@@ -40,11 +40,34 @@ impl Placement {
         Self { centre: (left + w / 2.0, top + h / 2.0), extent: (w, h), mirrored, angle }
     }
 
-    /// Position in the image of view position (u, v), each from -1/2 to 1/2.
-    pub(super) fn locate(&self, u: f32, v: f32) -> (f32, f32) {
+    /// Where the pixels of a view of `size` x `size` come from.
+    pub(super) fn pixels(&self, size: usize) -> Pixels {
         let (sin, cos) = self.angle.sin_cos();
-        let (u, v) = (cos * u - sin * v, sin * u + cos * v);
-        let u = if self.mirrored { -u } else { u };
-        (self.centre.0 + u * self.extent.0, self.centre.1 + v * self.extent.1)
+        let (width, height) = self.extent;
+        let signed = if self.mirrored { -width } else { width };
+        let step = 1.0 / size as f32;
+        // The centre of the first pixel lies half a pixel inside the view's corner at (-1/2, -1/2).
+        let first = 0.5 * step - 0.5;
+        Pixels {
+            origin: (self.centre.0 + signed * first * (cos - sin), self.centre.1 + height * first * (sin + cos)),
+            right: (signed * cos * step, height * sin * step),
+            down: (-signed * sin * step, height * cos * step),
+        }
+    }
+}
+
+/// Affine map from the pixels of a view to positions in the image.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pixels {
+    origin: (f32, f32),
+    right: (f32, f32),
+    down: (f32, f32),
+}
+
+impl Pixels {
+    /// Position in the image of the centre of view pixel (x, y).
+    pub(super) fn at(&self, x: usize, y: usize) -> (f32, f32) {
+        let (x, y) = (x as f32, y as f32);
+        (self.origin.0 + x * self.right.0 + y * self.down.0, self.origin.1 + x * self.right.1 + y * self.down.1)
     }
 }

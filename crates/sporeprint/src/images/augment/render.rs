@@ -87,19 +87,15 @@ fn cut_turned(image: RgbView<'_>, size: usize, placement: &Placement, out: &mut 
     let (rows, top, bottom, height) = axis(placement.centre.1, placement.extent.1, image.height);
     let mut upright = RgbImage::filled(width as usize, height as usize, [0; 3]);
     apply(image, &columns, &rows, &mut Vec::new(), &mut upright.data);
+    let pixels = placement.pixels(size);
     for (y, line) in out.chunks_exact_mut(size * 3).enumerate() {
         for (x, pixel) in line.chunks_exact_mut(3).enumerate() {
-            let (sx, sy) = placement.locate(unit(x, size), unit(y, size));
+            let (sx, sy) = pixels.at(x, y);
             let tx = (sx - left) / (right - left) * width - 0.5;
             let ty = (sy - top) / (bottom - top) * height - 0.5;
             sample(&upright, tx, ty, pixel);
         }
     }
-}
-
-/// Centre of pixel `x` of `size`, from -1/2 to 1/2.
-fn unit(x: usize, size: usize) -> f32 {
-    (x as f32 + 0.5) / size as f32 - 0.5
 }
 
 fn sample(image: &RgbImage, x: f32, y: f32, out: &mut [u8]) {
@@ -138,9 +134,10 @@ fn fade_surroundings(
         return;
     }
     let (centre_x, centre_y) = (image.width as f32 / 2.0, image.height as f32 / 2.0);
+    let pixels = placement.pixels(size);
     for (y, line) in out.chunks_exact_mut(size * 3).enumerate() {
         for (x, pixel) in line.chunks_exact_mut(3).enumerate() {
-            let (sx, sy) = placement.locate(unit(x, size), unit(y, size));
+            let (sx, sy) = pixels.at(x, y);
             let distance = ((sx - centre_x) / radii.0).hypot((sy - centre_y) / radii.1);
             let share = ((distance - 1.0) / 0.3).clamp(0.0, 1.0);
             for (value, colour) in pixel.iter_mut().zip(colour) {
@@ -159,13 +156,14 @@ fn blur(picture: &mut [u8], size: usize, sigma: f32) {
     kernel.iter_mut().for_each(|weight| *weight /= sum);
     let clamped = |position: usize| position.saturating_sub(radius).min(size - 1);
     let mut across = vec![0f32; picture.len()];
-    for y in 0..size {
-        for x in 0..size {
-            for c in 0..3 {
-                let value =
-                    kernel.iter().enumerate().map(|(i, w)| w * f32::from(picture[(y * size + clamped(x + i)) * 3 + c]));
-                across[(y * size + x) * 3 + c] = value.sum();
-            }
+    let mut padded = vec![0f32; (size + 2 * radius) * 3];
+    for (row, out) in picture.chunks_exact(size * 3).zip(across.chunks_exact_mut(size * 3)) {
+        for (x, rgb) in padded.chunks_exact_mut(3).enumerate() {
+            let from = &row[clamped(x) * 3..][..3];
+            rgb.iter_mut().zip(from).for_each(|(value, &byte)| *value = f32::from(byte));
+        }
+        for (i, weight) in kernel.iter().enumerate() {
+            out.iter_mut().zip(&padded[i * 3..]).for_each(|(sum, value)| *sum += weight * value);
         }
     }
     let mut line = vec![0f32; size * 3];
