@@ -12,6 +12,7 @@ mod init;
 mod layers;
 mod resnet;
 mod vgg;
+mod weights;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -24,6 +25,7 @@ pub use head::{merge, normalize};
 pub use layers::{BatchNorm, BatchStatistics, Conv, EPSILON, Linear, MOMENTUM, Mode};
 pub use resnet::{Plan, RESNET18, RESNET34, RESNET50, ResNet};
 pub use vgg::{Stage, VGG11, VGG13, VGG16, VGG19, Vgg};
+pub use weights::{LoadReport, Weights, WeightsError, read_tensors, save_tensors};
 
 use init::Generator;
 
