@@ -1,3 +1,55 @@
-//! The `sporeprint` command.
+//! The `sporeprint` command: arguments and glue around the library.
 
-fn main() {}
+mod args;
+mod commands;
+mod progress;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use progress::Talk;
+
+/// What a command that did its work reports.
+pub(crate) enum Outcome {
+    /// All of it.
+    Done,
+    /// All of it but for images that could not be read.
+    SomeSkipped,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match work(&cli) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeSkipped) => ExitCode::from(3),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let stopped = error.downcast_ref().is_some_and(sporeprint::stages::StageError::is_interrupted);
+            ExitCode::from(if stopped { 130 } else { 1 })
+        }
+    }
+}
+
+fn work(cli: &Cli) -> anyhow::Result<Outcome> {
+    let level = ["warn", "info", "debug"][usize::from(cli.verbose.min(2))];
+    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    if let Some(threads) = cli.threads {
+        anyhow::ensure!(threads >= 1, "--threads is 0, expected 1 or more\nhint: leave it out to use all cores");
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    }
+    progress::stop_on_ctrl_c()?;
+    let talk = Talk::new(cli.quiet);
+    match &cli.command {
+        Command::Run(args) => commands::run::run(args, cli.json, &talk),
+        Command::Pretrain(args) => commands::run::pretrain(args, &talk),
+        Command::Aggregate(args) => commands::verbs::aggregate(args, &talk),
+        Command::Embed(args) => commands::verbs::embed(args, &talk),
+        Command::Cluster(args) => commands::verbs::cluster(args, cli.json, &talk),
+        Command::Evaluate(args) => commands::verbs::evaluate(args, cli.json, &talk),
+        Command::Report(args) => commands::verbs::report(args, &talk),
+        Command::Demo(args) => commands::demo::demo(args, cli.json, &talk),
+    }
+}

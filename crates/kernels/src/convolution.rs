@@ -1,8 +1,12 @@
 //! Convolutions on Burn tensors.
 
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use crate::default_path;
+use crate::extension::CpuKernels;
+use crate::flex::Kind;
+use crate::route::takes_kernels;
 
 /// 3x3 convolution with stride 1 and padding 1, the layer of which VGG and most of a ResNet consist.
 ///
@@ -19,7 +23,10 @@ pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tens
     let [channels_out, weight_in, kernel_h, kernel_w] = weight.dims();
     assert_eq!([kernel_h, kernel_w], [3, 3], "conv3x3 takes a 3x3 kernel");
     check_channels(channels_in, weight_in, channels_out, bias.as_ref());
-    default_path::conv2d(x, weight, bias, 1, 1)
+    match takes_kernels(&x) && takes_kernels(&weight) {
+        true => run(x, weight, bias, Kind::Plain3x3),
+        false => default_path::conv2d(x, weight, bias, 1, 1),
+    }
 }
 
 /// Transposed 3x3 convolution with stride 1 and padding 1 (PyTorch's `ConvTranspose2d`).
@@ -37,7 +44,10 @@ pub fn conv_transpose3x3(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>
     let [weight_in, channels_out, kernel_h, kernel_w] = weight.dims();
     assert_eq!([kernel_h, kernel_w], [3, 3], "conv_transpose3x3 takes a 3x3 kernel");
     check_channels(channels_in, weight_in, channels_out, bias.as_ref());
-    default_path::conv_transpose3x3(x, weight, bias)
+    match takes_kernels(&x) && takes_kernels(&weight) {
+        true => run(x, weight, bias, Kind::Transposed3x3),
+        false => default_path::conv_transpose3x3(x, weight, bias),
+    }
 }
 
 /// Convolution with any kernel, stride and padding (the 7x7, strided and 1x1 layers of a ResNet).
@@ -51,13 +61,25 @@ pub fn conv_transpose3x3(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>
 /// # Panics
 /// When the channels of `x`, `weight` and `bias` disagree or `stride` is zero.
 pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize, padding: usize) -> Tensor<4> {
-    let [_, channels_in, _, _] = x.dims();
+    let [_, channels_in, height, width] = x.dims();
     let [channels_out, weight_in, kernel_h, kernel_w] = weight.dims();
     if [kernel_h, kernel_w] == [3, 3] && stride == 1 && padding == 1 {
         return conv3x3(x, weight, bias);
     }
     check_channels(channels_in, weight_in, channels_out, bias.as_ref());
-    default_path::conv2d(x, weight, bias, stride, padding)
+    let fits = height + 2 * padding >= kernel_h && width + 2 * padding >= kernel_w;
+    match fits && takes_kernels(&x) && takes_kernels(&weight) {
+        true => run(x, weight, bias, Kind::General { stride, padding }),
+        false => default_path::conv2d(x, weight, bias, stride, padding),
+    }
+}
+
+fn run(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, kind: Kind) -> Tensor<4> {
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::convolution_with_bias(x, weight, bias.into_dispatch(), kind),
+        None => Dispatch::convolution(x, weight, kind),
+    })
 }
 
 fn check_channels(of_input: usize, of_weight: usize, channels_out: usize, bias: Option<&Tensor<1>>) {

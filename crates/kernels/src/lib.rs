@@ -4,10 +4,15 @@
 //! they run kernels of this crate, forward and backward; on every other backend and number type they are
 //! composed of Burn's own operations, so the same model code serves all.
 
+mod autodiff;
 mod convolution;
+mod cpu;
 mod default_path;
+mod extension;
+mod flex;
 mod normalization;
 mod pooling;
+mod route;
 mod sgd;
 
 pub use convolution::{conv_transpose3x3, conv2d, conv3x3};

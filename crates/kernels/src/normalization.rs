@@ -1,8 +1,11 @@
 //! Batch normalisation on Burn tensors, with the ReLU that nearly always follows it fused.
 
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
 use crate::default_path;
+use crate::extension::CpuKernels;
+use crate::route::takes_kernels;
 
 /// Batch norm with the statistics of this very batch, as in training, with an optional fused ReLU.
 ///
@@ -25,7 +28,12 @@ pub fn batch_norm_train(
     let [_, channels, _, _] = x.dims();
     assert_eq!(gamma.dims(), [channels], "gamma must have one value per channel");
     assert_eq!(beta.dims(), [channels], "beta must have one value per channel");
-    default_path::batch_norm_train(x, gamma, beta, eps, relu)
+    if !takes_kernels(&x) || !takes_kernels(&gamma) {
+        return default_path::batch_norm_train(x, gamma, beta, eps, relu);
+    }
+    let (gamma, beta) = (gamma.into_dispatch(), beta.into_dispatch());
+    let normed = Dispatch::norm_train(x.into_dispatch(), gamma, beta, eps, relu);
+    (Tensor::from_dispatch(normed.y), Tensor::from_dispatch(normed.mean), Tensor::from_dispatch(normed.var))
 }
 
 /// Batch norm with given (running) statistics, as in evaluation, with an optional fused ReLU.
@@ -51,5 +59,9 @@ pub fn batch_norm_eval(
     for (name, parameter) in [("gamma", &gamma), ("beta", &beta), ("mean", &mean), ("var", &var)] {
         assert_eq!(parameter.dims(), [channels], "{name} must have one value per channel");
     }
-    default_path::batch_norm_eval(x, gamma, beta, mean, var, eps, relu)
+    if !takes_kernels(&x) || !takes_kernels(&gamma) {
+        return default_path::batch_norm_eval(x, gamma, beta, mean, var, eps, relu);
+    }
+    let [gamma, beta, mean, var] = [gamma, beta, mean, var].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::norm_eval(x.into_dispatch(), gamma, beta, mean, var, eps, relu))
 }

@@ -1,8 +1,11 @@
 //! Max-pooling and its partial inverse on Burn tensors.
 
+use burn::backend::Dispatch;
 use burn::tensor::{Int, Tensor};
 
 use crate::default_path;
+use crate::extension::CpuKernels;
+use crate::route::{takes_indices, takes_kernels};
 
 /// 2x2 max-pool with stride 2 that also tells where each maximum was.
 ///
@@ -12,7 +15,12 @@ use crate::default_path;
 /// # Shapes
 /// - x: `[batch, channels, height, width]`; both outputs: `[batch, channels, height / 2, width / 2]`
 pub fn max_pool2x2(x: Tensor<4>) -> (Tensor<4>, Tensor<4, Int>) {
-    default_path::max_pool2x2(x)
+    let [_, _, height, width] = x.dims();
+    if height < 2 || width < 2 || !takes_kernels(&x) {
+        return default_path::max_pool2x2(x);
+    }
+    let pooled = Dispatch::pool2x2(x.into_dispatch());
+    (Tensor::from_dispatch(pooled.y), Tensor::from_dispatch(pooled.indices))
 }
 
 /// Writes each value to the place that [`max_pool2x2`] took it from, and zeros elsewhere.
@@ -24,7 +32,10 @@ pub fn max_pool2x2(x: Tensor<4>) -> (Tensor<4>, Tensor<4, Int>) {
 /// When the two shapes differ or an index lies outside the output plane.
 pub fn max_unpool2x2(x: Tensor<4>, indices: Tensor<4, Int>) -> Tensor<4> {
     assert_eq!(x.dims(), indices.dims(), "there must be one index per value");
-    default_path::max_unpool2x2(x, indices)
+    if !takes_kernels(&x) || !takes_indices(&indices) {
+        return default_path::max_unpool2x2(x, indices);
+    }
+    Tensor::from_dispatch(Dispatch::unpool2x2(x.into_dispatch(), indices.into_dispatch()))
 }
 
 /// 3x3 max-pool with stride 2 and padding 1: the second layer of a ResNet.
@@ -33,5 +44,8 @@ pub fn max_unpool2x2(x: Tensor<4>, indices: Tensor<4, Int>) -> Tensor<4> {
 /// - x: `[batch, channels, height, width]`
 /// - output: `[batch, channels, (height + 1) / 2, (width + 1) / 2]`
 pub fn max_pool3x3s2(x: Tensor<4>) -> Tensor<4> {
-    default_path::max_pool3x3s2(x)
+    match takes_kernels(&x) {
+        true => Tensor::from_dispatch(Dispatch::pool3x3s2(x.into_dispatch())),
+        false => default_path::max_pool3x3s2(x),
+    }
 }

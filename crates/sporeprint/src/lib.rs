@@ -1,8 +1,19 @@
 //! Group a folder of unlabelled photographs by what they show.
+//!
+//! The modules follow the data: [`images`] (paths to pixels to views), [`batch`] (pixels to tensors), [`encoder`]
+//! (tensors to codes), [`bank`] and [`neighbors`] (codes of all images), [`loss`], [`train`] (the loops), [`run`] (the
+//! directory that everything lies in), [`stages`] (one function each over that directory), [`report`] (pages to look at).
 
+pub mod bank;
+pub mod batch;
+pub mod config;
 pub mod encoder;
 pub mod images;
 pub mod loss;
+pub mod neighbors;
+pub mod progress;
 pub mod report;
+pub mod rng;
 pub mod run;
+// pub mod stages;
 pub mod train;

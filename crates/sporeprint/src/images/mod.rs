@@ -1,1 +1,30 @@
-//! Paths to RGB8 pictures to views.
+//! From paths to pixels: find photographs, decode them once into a packed cache, and serve evaluation pictures,
+//! grid crops and augmented views from it. Nothing here knows of networks.
+//!
+//! ```text
+//! paths --find--> FoundImage --decode--> upright RGB8 --resize--> ImageCache { eval, views }
+//!                                                                   |            |
+//!                                                     eval, Grid crops          render (augmented views)
+//! ```
+
+mod cache;
+mod decode;
+mod find;
+mod grid;
+mod hash;
+mod manifest;
+mod resize;
+mod rgb;
+mod signature;
+
+pub use cache::{
+    Built, CacheConfig, CacheError, Difference, ImageCache, ImageEntry, Progress, Skipped, SourceFile, shared_cache_dir,
+};
+pub use decode::{BACKGROUND, DecodeError, DecodeLimits, Decoded, decode, decode_file};
+pub use find::{FindError, FindOptions, FoundImage, find_images};
+pub use grid::{Grid, GridError};
+pub use hash::{DHash, content_hash, dhash, near_duplicates};
+pub use manifest::{ManifestError, Selection, apply_labels};
+pub use resize::{fit_short_side, resize, resize_and_crop};
+pub use rgb::{RgbImage, RgbView};
+pub use signature::Signature;

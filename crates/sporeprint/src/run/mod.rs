@@ -1,1 +1,12 @@
 //! The run directory: layout, tables, resume.
+
+mod atomic;
+mod layout;
+mod npy;
+mod session;
+pub mod tables;
+
+pub use atomic::write_atomically;
+pub use layout::RunDir;
+pub use session::{Existing, Session, SessionError, Stage};
+pub use npy::{Array, NpyError, NpyFloat, read_npy, write_npy};

@@ -1,7 +1,19 @@
 //! Training loops, optimiser, schedules and checkpoints.
 
+mod aggregate;
+mod checkpoint;
+mod embed;
+mod epochs;
+mod monitor;
+mod pretrain;
 mod schedule;
 mod sgd;
 
+pub use aggregate::{Aggregation, Setup, clusterings};
+pub use checkpoint::{Checkpoint, CheckpointError, remove_all};
+pub use embed::codes_of_all;
+pub use epochs::{EpochLoop, Learner, Position, TrainError};
+pub use monitor::{ControlSums, Controls, Trouble};
+pub use pretrain::Pretraining;
 pub use schedule::{LearningRate, Schedule};
 pub use sgd::{Sgd, SgdConfig};

@@ -1,0 +1,281 @@
+//! The command line, as typed; `settings.rs` turns it into checked settings.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Group a folder of unlabelled photographs by what they show.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true, max_term_width = 100, args_override_self = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Threads to use; all cores unless given
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more on stderr
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Print a summary as JSON on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Do everything: read the images, train, cluster, report
+    Run(RunArgs),
+    /// Read the images and train the auto-encoder
+    Pretrain(RunArgs),
+    /// Train the encoder over the memory bank, from the auto-encoder of a run
+    Aggregate(AggregateVerb),
+    /// Write the codes of all images of a run
+    Embed(RunVerb),
+    /// Group the codes of a run
+    Cluster(ClusterVerb),
+    /// Compare the clusters of a run with labels
+    Evaluate(EvaluateVerb),
+    /// Write the pages of a run anew
+    Report(RunVerb),
+    /// Draw labelled mushrooms, run everything on them and say how well it went
+    Demo(DemoVerb),
+}
+
+/// A run directory.
+#[derive(Debug, Args)]
+pub(crate) struct RunVerb {
+    /// The run directory
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Files, folders (with all below them) or lists (.txt, .csv) of images
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The run directory to write
+    #[arg(short, long, value_name = "DIR", default_value = "sporeprint-run")]
+    pub(crate) out: PathBuf,
+    /// Go on with the run that is there
+    #[arg(long, conflicts_with = "overwrite")]
+    pub(crate) resume: bool,
+    /// Replace the run that is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Take settings from a file; flags given here win
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) config: Option<PathBuf>,
+    /// Labels to compare with: from-dirs, or a CSV with the columns filename and label
+    #[arg(long, value_name = "from-dirs|FILE.csv")]
+    pub(crate) labels: Option<String>,
+    /// Source of every random choice
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Do not open the report in a browser
+    #[arg(long)]
+    pub(crate) no_open: bool,
+    /// Seconds between checkpoints
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    pub(crate) checkpoint_every: f64,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) pretrain: PretrainArgs,
+    #[command(flatten)]
+    pub(crate) aggregate: AggregateArgs,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub(crate) struct NetworkArgs {
+    /// Encoder: vgg11-bn, vgg13-bn, vgg16-bn, vgg19-bn, resnet18, resnet34, resnet50
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoder: Option<String>,
+    /// Factor on the number of channels
+    #[arg(long, value_name = "FACTOR")]
+    pub(crate) width: Option<f64>,
+    /// Side of the square images in pixels
+    #[arg(long, value_name = "PIXELS")]
+    pub(crate) image_size: Option<usize>,
+    /// From feature map to code
+    #[arg(long, value_enum)]
+    pub(crate) merge: Option<MergeArg>,
+    /// Dimension of a linear head behind the encoder (the paper: 128)
+    #[arg(long, value_name = "DIM")]
+    pub(crate) head_dim: Option<usize>,
+    /// Weights to start from: none, or a .safetensors or .pth file
+    #[arg(long, value_name = "none|FILE")]
+    pub(crate) weights: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum MergeArg {
+    Mean,
+    Flatten,
+    None,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Auto-encoder stage")]
+pub(crate) struct PretrainArgs {
+    /// Passes over all images; 0 leaves the stage out
+    #[arg(long, value_name = "N")]
+    pub(crate) pretrain_epochs: Option<usize>,
+    /// Images per step
+    #[arg(long, value_name = "N")]
+    pub(crate) pretrain_batch_size: Option<usize>,
+    /// Learning rate at the start
+    #[arg(long, value_name = "RATE")]
+    pub(crate) pretrain_learning_rate: Option<f64>,
+    /// Train the decoder only
+    #[arg(long)]
+    pub(crate) freeze_encoder: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Aggregation stage")]
+pub(crate) struct AggregateArgs {
+    /// What to minimise
+    #[arg(long, value_enum)]
+    pub(crate) objective: Option<ObjectiveArg>,
+    /// Passes over all images; 0 leaves the stage out
+    #[arg(long, value_name = "N")]
+    pub(crate) aggregate_epochs: Option<usize>,
+    /// Passes with the instance objective first (the paper: 10)
+    #[arg(long, value_name = "N")]
+    pub(crate) warmup_epochs: Option<usize>,
+    /// Images per step
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<usize>,
+    /// Learning rate at the start
+    #[arg(long, value_name = "RATE")]
+    pub(crate) learning_rate: Option<f64>,
+    /// Temperature (the paper's tau: 0.07)
+    #[arg(long, value_name = "T")]
+    pub(crate) temperature: Option<f32>,
+    /// Weight of the new code in the memory bank (the paper: 0.5)
+    #[arg(long, value_name = "RATE")]
+    pub(crate) mixing_rate: Option<f32>,
+    /// Background neighbours (the paper's k)
+    #[arg(long, value_name = "K")]
+    pub(crate) background_neighbors: Option<usize>,
+    /// Centroids of each clustering (the paper's m)
+    #[arg(long, value_name = "M")]
+    pub(crate) centroids: Option<usize>,
+    /// Clusterings (the paper's H)
+    #[arg(long, value_name = "H")]
+    pub(crate) clusterings: Option<usize>,
+    /// Refresh clusterings every n epochs (`2`) or steps (`10-steps`)
+    #[arg(long, value_name = "N|N-steps")]
+    pub(crate) refresh: Option<String>,
+    /// The published form to follow where they differ
+    #[arg(long, value_enum)]
+    pub(crate) variant: Option<VariantArg>,
+    /// How the memory bank starts
+    #[arg(long, value_enum)]
+    pub(crate) bank: Option<BankArg>,
+    /// Weight of feature decorrelation beside the instance objective
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) decorrelation: Option<f32>,
+    /// Train on whole images instead of random views
+    #[arg(long)]
+    pub(crate) no_views: bool,
+    /// What should not tell images apart: colour, rotation, position, scale, background
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) ignore: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ObjectiveArg {
+    LocalAggregation,
+    Instance,
+    ClusterHardness,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum VariantArg {
+    Authors,
+    Article,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum BankArg {
+    Codes,
+    Random,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Clusters")]
+pub(crate) struct ClusterArgs {
+    /// Number of clusters, or auto
+    #[arg(short = 'k', long, value_name = "N|auto")]
+    pub(crate) n_clusters: Option<String>,
+    /// k-means runs, of which the best is kept
+    #[arg(long, value_name = "N")]
+    pub(crate) n_init: Option<usize>,
+    /// Sort the images into clusters/<id>/ of the run, as links or copies
+    #[arg(long, value_enum)]
+    pub(crate) sort: Option<SortArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SortArg {
+    Links,
+    Copies,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AggregateVerb {
+    #[command(flatten)]
+    pub(crate) run: RunVerb,
+    /// Go on from the newest checkpoint of the stage
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Seconds between checkpoints
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    pub(crate) checkpoint_every: f64,
+    #[command(flatten)]
+    pub(crate) aggregate: AggregateArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterVerb {
+    #[command(flatten)]
+    pub(crate) run: RunVerb,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateVerb {
+    #[command(flatten)]
+    pub(crate) run: RunVerb,
+    /// Labels: from-dirs, or a CSV with the columns filename and label
+    #[arg(long, value_name = "from-dirs|FILE.csv")]
+    pub(crate) labels: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoVerb {
+    /// Where to write the pictures and the run
+    #[arg(short, long, value_name = "DIR", default_value = "sporeprint-demo")]
+    pub(crate) out: PathBuf,
+    /// Pictures to draw
+    #[arg(long, value_name = "N", default_value_t = 360)]
+    pub(crate) images: usize,
+    /// Source of every random choice
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Replace what is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Do not open the report in a browser
+    #[arg(long)]
+    pub(crate) no_open: bool,
+}

@@ -1,0 +1,6 @@
+//! One module per kind of verb; each reads as the pipeline it runs.
+
+pub(crate) mod demo;
+pub(crate) mod run;
+pub(crate) mod summary;
+pub(crate) mod verbs;

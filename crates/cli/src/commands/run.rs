@@ -1,0 +1,96 @@
+//! `run` and `pretrain`: from paths to a run directory.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sporeprint::config::RunConfig;
+use sporeprint::progress::Observer;
+use sporeprint::run::{Existing, RunDir, Session, Stage};
+use sporeprint::stages::{self, Images};
+
+use super::summary;
+use crate::Outcome;
+use crate::args::{RunArgs, SortArg};
+use crate::progress::Talk;
+use crate::settings;
+
+/// Everything: scan, pretrain, aggregate, embed, cluster, evaluate, report.
+pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
+    let config = settings::resolve(args)?;
+    let interval = interval(args.checkpoint_every)?;
+    let (mut session, images) = begin(args, config, talk)?;
+    stages::pretrain(&mut session, &images, interval, talk)?;
+    stages::aggregate(&mut session, &images, interval, talk)?;
+    finish(&mut session, &images, args.cluster.sort, talk)?;
+    summary::print(&session, &images, json)?;
+    if !args.no_open {
+        open_in_browser(&session.dir.report_index(), talk);
+    }
+    Ok(outcome(&images))
+}
+
+/// Scan and auto-encoder only.
+pub(crate) fn pretrain(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
+    let config = settings::resolve(args)?;
+    let interval = interval(args.checkpoint_every)?;
+    let (mut session, images) = begin(args, config, talk)?;
+    stages::pretrain(&mut session, &images, interval, talk)?;
+    talk.note(&format!("wrote {}", session.dir.autoencoder().display()));
+    Ok(outcome(&images))
+}
+
+fn begin(args: &RunArgs, config: RunConfig, talk: &Talk) -> Result<(Session, Images)> {
+    let existing = match (args.resume, args.overwrite) {
+        (true, _) => Existing::Resume,
+        (_, true) => Existing::Overwrite,
+        _ => Existing::Refuse,
+    };
+    let dir = RunDir::new(&args.out);
+    let mut session = Session::start(dir, config, existing).with_context(|| format!("--out {}", args.out.display()))?;
+    let images = stages::scan(&mut session, talk)?;
+    talk.note(&stages::estimate(&session.config, &images));
+    Ok((session, images))
+}
+
+/// What `run` and `demo` do once the encoder is trained.
+pub(crate) fn finish(session: &mut Session, images: &Images, sort: Option<SortArg>, talk: &Talk) -> Result<()> {
+    stages::embed(session, images, talk)?;
+    stages::cluster(session, images, talk)?;
+    stages::evaluate(session, images, talk)?;
+    if let Some(how) = sort {
+        stages::sort_into_folders(session, images, how == SortArg::Copies)?;
+    }
+    stages::report(session, images, talk)?;
+    Ok(())
+}
+
+pub(crate) fn interval(seconds: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(seconds)
+        .with_context(|| format!("--checkpoint-every is {seconds}, expected a number of seconds, 0 or more"))
+}
+
+pub(crate) fn outcome(images: &Images) -> Outcome {
+    if images.n_skipped == 0 { Outcome::Done } else { Outcome::SomeSkipped }
+}
+
+/// Opens the report where a person is likely to be looking; elsewhere only its path is said.
+pub(crate) fn open_in_browser(page: &Path, talk: &Talk) {
+    use std::io::IsTerminal;
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let display = cfg!(target_os = "macos") || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|v| std::env::var_os(v).is_some());
+    if !std::io::stderr().is_terminal() || !display {
+        return;
+    }
+    let null = std::process::Stdio::null;
+    let started = std::process::Command::new(opener).arg(page).stdout(null()).stderr(null()).spawn();
+    if started.is_err() {
+        talk.note(&format!("could not start {opener}; open {} yourself", page.display()));
+    }
+}
+
+/// Takes back the marks of a stage and all after it, for a verb that does it anew.
+pub(crate) fn redo(session: &mut Session, stage: Stage) -> Result<()> {
+    session.save_config()?;
+    Ok(session.redo_from(stage)?)
+}

@@ -1,0 +1,72 @@
+//! What a finished run says: a table for people, or JSON for programs, on stdout.
+
+use std::io::Write;
+
+use anyhow::Result;
+use sporeprint::run::{Quality, Session, read_clusters, read_quality};
+use sporeprint::stages::Images;
+
+/// Figures of the table, in its order.
+const COLUMNS: [&str; 7] = ["acc", "nmi", "ari", "ami", "purity", "knn", "silhouette"];
+
+/// Prints clusters by size and quality beside the baselines.
+pub(crate) fn print(session: &Session, images: &Images, json: bool) -> Result<()> {
+    let clusters = read_clusters(&session.dir.clusters_csv())?;
+    let quality = read_quality(&session.dir.evaluation())?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        let summary = serde_json::json!({
+            "run": session.dir.root(),
+            "report": session.dir.report_index(),
+            "n_images": images.len(),
+            "n_skipped": images.n_skipped,
+            "n_clusters": clusters.len(),
+            "sizes": clusters.iter().map(|c| c.size).collect::<Vec<_>>(),
+            "evaluation": quality,
+        });
+        writeln!(out, "{summary:#}")?;
+        return Ok(());
+    }
+    let sizes: Vec<String> = clusters.iter().take(20).map(|c| c.size.to_string()).collect();
+    let more = if clusters.len() > 20 { ", .." } else { "" };
+    writeln!(out, "{} images in {} clusters of {}{more}", images.len(), clusters.len(), sizes.join(", "))?;
+    write!(out, "{}", table(&quality))?;
+    writeln!(out, "report  {}", session.dir.report_index().display())?;
+    writeln!(out, "table   {}", session.dir.assignments_csv().display())?;
+    Ok(())
+}
+
+/// One line per kind of codes, in percent; columns that nothing has are left out.
+pub(crate) fn table(quality: &[Quality]) -> String {
+    let columns: Vec<&str> =
+        COLUMNS.into_iter().filter(|c| quality.iter().any(|q| q.figures.contains_key(*c))).collect();
+    let mut text = format!("{:<16}", "k-means on");
+    columns.iter().for_each(|c| text += &format!("{c:>12}"));
+    text.push('\n');
+    for row in quality {
+        text += &format!("{:<16}", row.codes);
+        for column in &columns {
+            text += &row.figures.get(*column).map_or(format!("{:>12}", ""), |f| format!("{:>12.1}", 100.0 * f));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_stand_in_percent_under_their_names() {
+        let row = |codes: &str, figures: &[(&str, f64)]| Quality {
+            codes: codes.to_owned(),
+            figures: figures.iter().map(|(n, f)| ((*n).to_owned(), *f)).collect(),
+        };
+        let found = table(&[row("pixels", &[("silhouette", 0.0512)]), row("final", &[("nmi", 0.5), ("silhouette", 0.2)])]);
+        let expected = "k-means on               nmi  silhouette\n\
+                        pixels                               5.1\n\
+                        final                   50.0        20.0\n";
+        assert_eq!(found, expected);
+    }
+}

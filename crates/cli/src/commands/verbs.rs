@@ -1,0 +1,75 @@
+//! The verbs over a run directory: one stage each, done anew.
+
+use anyhow::Result;
+use sporeprint::progress::Observer;
+use sporeprint::run::{RunDir, Session, Stage};
+use sporeprint::stages::{self, Images};
+
+use super::run::{interval, outcome, redo};
+use super::summary;
+use crate::Outcome;
+use crate::args::{AggregateVerb, ClusterVerb, EvaluateVerb, RunVerb, SortArg};
+use crate::progress::Talk;
+use crate::settings;
+
+fn open(verb: &RunVerb) -> Result<(Session, Images)> {
+    let session = Session::open(RunDir::new(&verb.run))?;
+    let images = stages::reopen(&session)?;
+    Ok((session, images))
+}
+
+pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
+    let interval = interval(args.checkpoint_every)?;
+    let (mut session, images) = open(&args.run)?;
+    settings::aggregate(&mut session.config, &args.aggregate)?;
+    session.config.check()?;
+    if !args.resume {
+        redo(&mut session, Stage::Aggregate)?;
+        stages::forget_checkpoints(&session, Stage::Aggregate)?;
+    }
+    stages::aggregate(&mut session, &images, interval, talk)?;
+    talk.note(&format!("wrote {}", session.dir.encoder().display()));
+    Ok(outcome(&images))
+}
+
+pub(crate) fn embed(args: &RunVerb, talk: &Talk) -> Result<Outcome> {
+    let (mut session, images) = open(args)?;
+    redo(&mut session, Stage::Embed)?;
+    stages::embed(&mut session, &images, talk)?;
+    talk.note(&format!("wrote {}", session.dir.embeddings().display()));
+    Ok(outcome(&images))
+}
+
+pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Outcome> {
+    let (mut session, images) = open(&args.run)?;
+    settings::cluster(&mut session.config, &args.cluster)?;
+    session.config.check()?;
+    redo(&mut session, Stage::Cluster)?;
+    stages::cluster(&mut session, &images, talk)?;
+    stages::evaluate(&mut session, &images, talk)?;
+    if let Some(how) = args.cluster.sort {
+        stages::sort_into_folders(&session, &images, how == SortArg::Copies)?;
+    }
+    stages::report(&session, &images, talk)?;
+    summary::print(&session, &images, json)?;
+    Ok(outcome(&images))
+}
+
+pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<Outcome> {
+    let (mut session, mut images) = open(&args.run)?;
+    if let Some(text) = &args.labels {
+        images.relabel(&settings::labels(text)?, &session.config)?;
+        stages::save_labels(&session, &images)?;
+    }
+    session.redo_from(Stage::Evaluate)?;
+    stages::evaluate(&mut session, &images, talk)?;
+    summary::print(&session, &images, json)?;
+    Ok(outcome(&images))
+}
+
+pub(crate) fn report(args: &RunVerb, talk: &Talk) -> Result<Outcome> {
+    let (session, images) = open(args)?;
+    stages::report(&session, &images, talk)?;
+    talk.note(&format!("wrote {}", session.dir.report_index().display()));
+    Ok(outcome(&images))
+}

@@ -1,0 +1,159 @@
+//! From flags as typed, and a settings file if one is given, to checked settings.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sporeprint::config::{BankStart, ClusterCount, Labels, Objective, Refresh, RunConfig, Variant};
+use sporeprint::encoder::Merge;
+use sporeprint::images::Factor;
+
+use crate::args::{
+    AggregateArgs, BankArg, ClusterArgs, MergeArg, NetworkArgs, ObjectiveArg, PretrainArgs, RunArgs, VariantArg,
+};
+
+/// Settings of `run` and `pretrain`: defaults, then the file, then the flags.
+pub(crate) fn resolve(args: &RunArgs) -> Result<RunConfig> {
+    let mut config = match &args.config {
+        None => RunConfig::default(),
+        Some(path) => {
+            let text = fs_err::read_to_string(path)?;
+            toml_from(&text).with_context(|| format!("cannot read the settings in {}", path.display()))?
+        }
+    };
+    config.version = env!("CARGO_PKG_VERSION").to_owned();
+    config.images.paths = args.paths.iter().map(|p| absolute(p)).collect::<Result<_>>()?;
+    set(&mut config.seed, args.seed);
+    if let Some(text) = &args.labels {
+        config.images.labels = labels(text)?;
+    }
+    network(&mut config, &args.network)?;
+    pretrain(&mut config, &args.pretrain);
+    aggregate(&mut config, &args.aggregate)?;
+    cluster(&mut config, &args.cluster)?;
+    config.check()?;
+    Ok(config)
+}
+
+fn toml_from(text: &str) -> Result<RunConfig> {
+    sporeprint::config::from_toml(text).map_err(Into::into)
+}
+
+/// Paths are kept absolute, so that every later verb finds the images from wherever it is called.
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))
+}
+
+fn set<T>(target: &mut T, given: Option<T>) {
+    if let Some(value) = given {
+        *target = value;
+    }
+}
+
+/// `from-dirs` or a table.
+pub(crate) fn labels(text: &str) -> Result<Labels> {
+    Ok(match text {
+        "none" => Labels::None,
+        "from-dirs" => Labels::FromDirs,
+        path => Labels::Table(absolute(Path::new(path))?),
+    })
+}
+
+fn network(config: &mut RunConfig, args: &NetworkArgs) -> Result<()> {
+    let encoder = &mut config.encoder;
+    if let Some(name) = &args.encoder {
+        encoder.architecture = name.parse().with_context(|| format!("--encoder {name}"))?;
+    }
+    set(&mut encoder.width, args.width);
+    set(&mut encoder.image_size, args.image_size);
+    if let Some(merge) = args.merge {
+        encoder.merge = match merge {
+            MergeArg::Mean => Merge::Mean,
+            MergeArg::Flatten => Merge::Flatten,
+            MergeArg::None => Merge::None,
+        };
+    }
+    if args.head_dim.is_some() {
+        encoder.head_dim = args.head_dim;
+    }
+    match args.weights.as_deref() {
+        None => {}
+        Some("none") => config.weights = None,
+        Some(path) => config.weights = Some(absolute(Path::new(path))?),
+    }
+    Ok(())
+}
+
+fn pretrain(config: &mut RunConfig, args: &PretrainArgs) {
+    let pretrain = &mut config.pretrain;
+    set(&mut pretrain.epochs, args.pretrain_epochs);
+    set(&mut pretrain.batch_size, args.pretrain_batch_size);
+    set(&mut pretrain.sgd.learning_rate, args.pretrain_learning_rate);
+    pretrain.freeze_encoder |= args.freeze_encoder;
+}
+
+/// Flags of the aggregation stage over settings that are there already.
+pub(crate) fn aggregate(config: &mut RunConfig, args: &AggregateArgs) -> Result<()> {
+    let stage = &mut config.aggregate;
+    if let Some(objective) = args.objective {
+        stage.objective = match objective {
+            ObjectiveArg::LocalAggregation => Objective::LocalAggregation,
+            ObjectiveArg::Instance => Objective::Instance,
+            ObjectiveArg::ClusterHardness => Objective::ClusterHardness,
+        };
+    }
+    set(&mut stage.epochs, args.aggregate_epochs);
+    set(&mut stage.warmup_epochs, args.warmup_epochs);
+    set(&mut stage.batch_size, args.batch_size);
+    set(&mut stage.sgd.learning_rate, args.learning_rate);
+    set(&mut stage.temperature, args.temperature);
+    set(&mut stage.mixing_rate, args.mixing_rate);
+    stage.background_neighbors = args.background_neighbors.or(stage.background_neighbors);
+    stage.centroids = args.centroids.or(stage.centroids);
+    set(&mut stage.clusterings, args.clusterings);
+    if let Some(text) = &args.refresh {
+        stage.refresh = refresh(text)?;
+    }
+    if let Some(variant) = args.variant {
+        stage.variant = match variant {
+            VariantArg::Authors => Variant::Authors,
+            VariantArg::Article => Variant::Article,
+        };
+    }
+    if let Some(bank) = args.bank {
+        stage.bank = match bank {
+            BankArg::Codes => BankStart::Codes,
+            BankArg::Random => BankStart::Random,
+        };
+    }
+    set(&mut stage.decorrelation, args.decorrelation);
+    stage.no_views |= args.no_views;
+    if !args.ignore.is_empty() {
+        let factors = args.ignore.iter().map(|name| name.parse()).collect::<Result<Vec<Factor>, _>>();
+        config.views = config.views.clone().ignoring(&factors.context("--ignore")?);
+    }
+    Ok(())
+}
+
+fn refresh(text: &str) -> Result<Refresh> {
+    let (number, steps) = match text.strip_suffix("-steps") {
+        Some(number) => (number, true),
+        None => (text, false),
+    };
+    let Ok(every) = number.parse() else {
+        bail!("--refresh is {text:?}, expected a number of epochs such as 2, or of steps such as 10-steps");
+    };
+    Ok(if steps { Refresh::Steps(every) } else { Refresh::Epochs(every) })
+}
+
+/// Flags of the cluster stage over settings that are there already.
+pub(crate) fn cluster(config: &mut RunConfig, args: &ClusterArgs) -> Result<()> {
+    if let Some(text) = &args.n_clusters {
+        config.cluster.n_clusters = match (text.as_str(), text.parse()) {
+            ("auto", _) => ClusterCount::Auto,
+            (_, Ok(k)) => ClusterCount::Fixed(k),
+            _ => bail!("--n-clusters is {text:?}, expected a number or auto"),
+        };
+    }
+    set(&mut config.cluster.n_init, args.n_init);
+    Ok(())
+}

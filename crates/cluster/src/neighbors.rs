@@ -1,0 +1,356 @@
+//! Exact nearest neighbours of queries in a bank of codes.
+
+use crate::error::{Result, check_setting};
+use crate::lanes;
+use crate::panels::{Panels, sweep};
+use crate::rows::RowsView;
+use crate::top_k::{Key, TopK, best_sorted, key, key_index, key_score};
+use rayon::prelude::*;
+
+/// What "near" means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// `q . b`, larger is nearer.
+    Dot,
+    /// `q . b / (|q| |b|)`, larger is nearer; a row of zeros scores 0 against everything.
+    Cosine,
+    /// `|q - b|`, smaller is nearer.
+    Euclidean,
+}
+
+/// The `k` nearest bank rows of each query, nearest first, ties to the lower row.
+///
+/// # Shapes
+/// - indices, scores: `[n, k]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Neighbors {
+    k: usize,
+    indices: Vec<u32>,
+    scores: Vec<f32>,
+}
+
+impl Neighbors {
+    /// Takes a table that this crate has built.
+    pub(crate) fn new(k: usize, indices: Vec<u32>, scores: Vec<f32>) -> Self {
+        assert_eq!(indices.len(), scores.len(), "one score per index");
+        Self { k, indices, scores }
+    }
+
+    /// Neighbours per query.
+    #[must_use]
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Number of queries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.indices.len().checked_div(self.k).unwrap_or(0)
+    }
+
+    /// Whether there are no queries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// Bank rows, `[n, k]`.
+    #[must_use]
+    pub fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+
+    /// Similarities or distances in the units of the [`Metric`], `[n, k]`.
+    #[must_use]
+    pub fn scores(&self) -> &[f32] {
+        &self.scores
+    }
+
+    /// Bank rows nearest to query `query`.
+    #[must_use]
+    pub fn indices_of(&self, query: usize) -> &[u32] {
+        &self.indices[query * self.k..(query + 1) * self.k]
+    }
+
+    /// Scores of [`Neighbors::indices_of`].
+    #[must_use]
+    pub fn scores_of(&self, query: usize) -> &[f32] {
+        &self.scores[query * self.k..(query + 1) * self.k]
+    }
+}
+
+/// Queries searched together: their running lists and panels stay in a second-level cache.
+const QUERIES_PER_TASK: usize = 512;
+/// Bank values read per pass over the queries of a task.
+const BANK_BLOCK_BYTES: usize = 1 << 18;
+
+/// Finds the `k` nearest rows of `bank` for every query, exactly. A row that is in both is its own nearest neighbour.
+///
+/// Blocked products with a running top-k: memory is `O(n k)`. The same bits come back for any number of threads.
+/// Euclidean candidates are chosen by `|q|^2 - 2 q.b + |b|^2` in `f32` and then measured by direct difference, so
+/// distances are accurate, and two rows whose distances agree to about `1e-6 |q|^2` may change places at rank `k`.
+///
+/// # Shapes
+/// - queries: `[n, dim]`, bank: `[m, dim]`, result: `[n, k]`
+/// # Errors
+/// - rows of different width, an empty bank, or `k` outside `1..=m`
+pub fn nearest(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, metric: Metric) -> Result<Neighbors> {
+    queries.require_dim("queries against the bank", bank.dim())?;
+    bank.require_rows("bank")?;
+    check_setting((1..=bank.len()).contains(&k), "k", k, format!("1 to {} (the rows of the bank)", bank.len()))?;
+    Ok(search(queries, bank, k, metric))
+}
+
+/// Finds the `k` nearest other rows of every row: [`nearest`] of a table in itself, without the row itself.
+///
+/// # Shapes
+/// - rows: `[n, dim]`, result: `[n, k]`
+/// # Errors
+/// - `k` outside `1..n`
+pub fn nearest_others(rows: RowsView<'_>, k: usize, metric: Metric) -> Result<Neighbors> {
+    rows.require_rows("rows")?;
+    check_setting(k >= 1 && k < rows.len(), "k", k, format!("1 to {} (one less than the rows)", rows.len() - 1))?;
+    let with_self = search(rows, rows, k + 1, metric);
+    let mut indices = Vec::with_capacity(rows.len() * k);
+    let mut scores = Vec::with_capacity(rows.len() * k);
+    for row in 0..rows.len() {
+        let found = with_self.indices_of(row);
+        // Equal rows or, for the dot product, longer ones can push the row itself off its own list.
+        let own = found.iter().position(|&index| index as usize == row).unwrap_or(k);
+        for rank in (0..=k).filter(|&rank| rank != own) {
+            indices.push(found[rank]);
+            scores.push(with_self.scores_of(row)[rank]);
+        }
+    }
+    Ok(Neighbors::new(k, indices, scores))
+}
+
+/// Per-row terms that turn a product into a score that grows with nearness.
+struct Terms {
+    queries: Option<Vec<f32>>,
+    scales: Option<Vec<f32>>,
+    biases: Option<Vec<f32>>,
+}
+
+impl Terms {
+    fn new(queries: RowsView<'_>, bank: RowsView<'_>, metric: Metric) -> Self {
+        match metric {
+            Metric::Dot => Self { queries: None, scales: None, biases: None },
+            Metric::Cosine => Self {
+                queries: Some(per_row(queries, lanes::inverse_length)),
+                scales: Some(per_row(bank, lanes::inverse_length)),
+                biases: None,
+            },
+            Metric::Euclidean => {
+                Self { queries: None, scales: None, biases: Some(per_row(bank, |row| -0.5 * lanes::dot(row, row))) }
+            }
+        }
+    }
+}
+
+/// One number per row.
+pub(crate) fn per_row(rows: RowsView<'_>, value: impl Fn(&[f32]) -> f32 + Sync) -> Vec<f32> {
+    let dim = rows.dim();
+    let mut out = vec![0.0; rows.len()];
+    out.par_chunks_mut(1024).zip(rows.data().par_chunks(1024 * dim)).for_each(|(out, rows)| {
+        lanes::dispatch(|| out.iter_mut().zip(rows.chunks_exact(dim)).for_each(|(out, row)| *out = value(row)));
+    });
+    out
+}
+
+fn search(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, metric: Metric) -> Neighbors {
+    let terms = Terms::new(queries, bank, metric);
+    let n_groups = queries.len().div_ceil(QUERIES_PER_TASK);
+    // Few queries leave threads idle unless the bank is cut too. The cut does not change the result.
+    let threads = rayon::current_num_threads();
+    let n_parts = if n_groups >= 2 * threads { 1 } else { threads.min(bank.len().div_ceil(1024)) };
+    let rows_per_part = bank.len().div_ceil(n_parts);
+
+    let mut indices = vec![0; queries.len() * k];
+    let mut scores = vec![0.0; queries.len() * k];
+    let outputs = indices.par_chunks_mut(QUERIES_PER_TASK * k).zip(scores.par_chunks_mut(QUERIES_PER_TASK * k));
+    outputs.enumerate().for_each(|(group, (indices, scores))| {
+        let first = group * QUERIES_PER_TASK;
+        let n = QUERIES_PER_TASK.min(queries.len() - first);
+        let rows =
+            RowsView::trusted(&queries.data()[first * queries.dim()..(first + n) * queries.dim()], queries.dim());
+        let panels = Panels::pack_scaled(rows, terms.queries.as_ref().map(|scales| &scales[first..first + n]));
+        let mut lists = if n_parts == 1 {
+            search_part(&panels, bank, 0, bank.len(), k, &terms)
+        } else {
+            let parts: Vec<_> = (0..n_parts)
+                .into_par_iter()
+                .map(|part| {
+                    let start = part * rows_per_part;
+                    search_part(&panels, bank, start, bank.len().min(start + rows_per_part), k, &terms)
+                })
+                .collect();
+            merge(parts)
+        };
+        lists.par_iter_mut().enumerate().for_each(|(q, keys)| finish(keys, rows.row(q), bank, k, metric));
+        let outputs = indices.chunks_exact_mut(k).zip(scores.chunks_exact_mut(k));
+        for (keys, (indices, scores)) in lists.iter().zip(outputs) {
+            for (slot, &key) in keys.iter().enumerate() {
+                indices[slot] = key_index(key);
+                scores[slot] = if metric == Metric::Euclidean { -key_score(key) } else { key_score(key) };
+            }
+        }
+    });
+    Neighbors::new(k, indices, scores)
+}
+
+fn search_part(
+    panels: &Panels,
+    bank: RowsView<'_>,
+    start: usize,
+    end: usize,
+    k: usize,
+    terms: &Terms,
+) -> Vec<Vec<Key>> {
+    let width = panels.width();
+    let mut sinks: Vec<TopK<'_>> = (0..panels.n_panels())
+        .map(|p| {
+            let n = width.min(panels.n_rows() - p * width);
+            TopK::new(k, width, n, terms.scales.as_deref(), terms.biases.as_deref())
+        })
+        .collect();
+    let block = (BANK_BLOCK_BYTES / (4 * bank.dim())).max(6);
+    let mut row = start;
+    while row < end {
+        let stop = end.min(row + block);
+        let rows = &bank.data()[row * bank.dim()..stop * bank.dim()];
+        for (p, sink) in sinks.iter_mut().enumerate() {
+            sweep(panels, p, rows, row, sink);
+        }
+        row = stop;
+    }
+    sinks.into_iter().flat_map(TopK::into_candidates).collect()
+}
+
+fn merge(parts: Vec<Vec<Vec<Key>>>) -> Vec<Vec<Key>> {
+    let mut parts = parts.into_iter();
+    let mut merged = parts.next().unwrap_or_default();
+    for part in parts {
+        for (all, more) in merged.iter_mut().zip(part) {
+            all.extend(more);
+        }
+    }
+    merged
+}
+
+/// Orders the candidates of one query; Euclidean ones are measured again, directly.
+fn finish(keys: &mut Vec<Key>, query: &[f32], bank: RowsView<'_>, k: usize, metric: Metric) {
+    best_sorted(keys, k);
+    if metric == Metric::Euclidean {
+        lanes::dispatch(|| {
+            for entry in keys.iter_mut() {
+                let index = key_index(*entry);
+                *entry = key(-lanes::squared_distance(query, bank.row(index as usize)).sqrt(), index);
+            }
+        });
+        keys.sort_unstable();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::rows::Codes;
+
+    fn noise(n: usize, dim: usize, seed: u64) -> Codes {
+        let mut random = Random::new(seed);
+        Codes::new((0..n * dim).map(|_| random.normal() as f32).collect(), dim).unwrap()
+    }
+
+    fn plain(query: &[f32], row: &[f32], metric: Metric) -> f64 {
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
+        match metric {
+            Metric::Dot => dot(query, row),
+            Metric::Cosine => dot(query, row) / (dot(query, query) * dot(row, row)).sqrt(),
+            Metric::Euclidean => -query.iter().zip(row).map(|(&x, &y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt(),
+        }
+    }
+
+    #[test]
+    fn neighbours_are_those_of_a_full_sort() {
+        for (n, m, dim, k) in [(1, 1, 1, 1), (3, 50, 7, 50), (70, 2500, 20, 10), (600, 900, 33, 300)] {
+            let (queries, bank) = (noise(n, dim, 1), noise(m, dim, 2));
+            for metric in [Metric::Dot, Metric::Cosine, Metric::Euclidean] {
+                let found = nearest(queries.view(), bank.view(), k, metric).unwrap();
+                for q in (0..n).step_by(1 + n / 20) {
+                    let mut order: Vec<usize> = (0..m).collect();
+                    let score = |j: usize| plain(queries.row(q), bank.row(j), metric);
+                    order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
+                    for rank in 0..k {
+                        let sign = if metric == Metric::Euclidean { -1.0 } else { 1.0 };
+                        let (value, expected) = (f64::from(found.scores_of(q)[rank]), sign * score(order[rank]));
+                        assert!(
+                            (value - expected).abs() <= 2e-5 * (1.0 + expected.abs()),
+                            "{metric:?} {value} {expected}"
+                        );
+                        let own = sign * score(found.indices_of(q)[rank] as usize);
+                        assert!((value - own).abs() <= 2e-5 * (1.0 + own.abs()), "{metric:?} {value} {own}");
+                    }
+                    let mut unique = found.indices_of(q).to_vec();
+                    unique.sort_unstable();
+                    unique.dedup();
+                    assert_eq!(unique.len(), k);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bytes() {
+        let (queries, bank) = (noise(130, 24, 3), noise(5000, 24, 4));
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| nearest(queries.view(), bank.view(), 77, Metric::Cosine).unwrap())
+        };
+        assert_eq!(run(1), run(2));
+        assert_eq!(run(1), run(3));
+    }
+
+    #[test]
+    fn copies_of_a_row_come_in_the_order_of_their_indices() {
+        let row = noise(1, 9, 5);
+        let bank = Codes::new(row.data().repeat(200), 9).unwrap();
+        for metric in [Metric::Dot, Metric::Cosine, Metric::Euclidean] {
+            let found = nearest(row.view(), bank.view(), 70, metric).unwrap();
+            assert_eq!(found.indices(), (0..70).collect::<Vec<_>>(), "{metric:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_not_its_own_other_neighbour() {
+        let mut data = noise(50, 4, 6).into_data();
+        data.copy_within(0..4, 40);
+        let rows = Codes::new(data, 4).unwrap();
+        for metric in [Metric::Dot, Metric::Cosine, Metric::Euclidean] {
+            let found = nearest_others(rows.view(), 49, metric).unwrap();
+            for row in 0..50 {
+                assert_eq!(found.indices_of(row).len(), 49);
+                assert!(!found.indices_of(row).contains(&(row as u32)));
+            }
+        }
+        assert_eq!(nearest_others(rows.view(), 3, Metric::Euclidean).unwrap().indices_of(0)[0], 10);
+        assert_eq!(nearest_others(rows.view(), 3, Metric::Euclidean).unwrap().scores_of(10)[0], 0.0);
+    }
+
+    #[test]
+    fn a_row_of_zeros_is_similar_to_nothing() {
+        let rows = Codes::new(vec![0.0, 0.0, 1.0, 0.0, -1.0, 0.0], 2).unwrap();
+        let found = nearest(rows.view(), rows.view(), 3, Metric::Cosine).unwrap();
+        assert_eq!(found.scores_of(0), [0.0, 0.0, 0.0]);
+        assert_eq!(found.indices_of(0), [0, 1, 2]);
+    }
+
+    #[test]
+    fn bad_requests_are_named() {
+        let (a, b) = (noise(3, 4, 1), noise(3, 5, 1));
+        assert!(nearest(a.view(), b.view(), 1, Metric::Dot).unwrap_err().to_string().contains("rows of 4 values"));
+        assert!(nearest(a.view(), a.view(), 4, Metric::Dot).unwrap_err().to_string().starts_with("k = 4"));
+        assert!(nearest_others(a.view(), 3, Metric::Dot).unwrap_err().to_string().starts_with("k = 3"));
+    }
+}

@@ -1,0 +1,81 @@
+//! The kernels under automatic differentiation: each operation registers a backward step of its own.
+
+mod convolution;
+mod normalization;
+mod pooling;
+
+use burn::backend::Autodiff;
+use burn::backend::Flex;
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
+
+use crate::cpu::sgd::Rates;
+use crate::extension::{CpuKernels, Normed, Pooled, Stepped};
+use crate::flex::{self, Kind};
+
+impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
+    fn convolution(x: FloatTensor<Self>, weight: FloatTensor<Self>, kind: Kind) -> FloatTensor<Self> {
+        convolution::convolution::<C>(x, weight, None, kind)
+    }
+
+    fn convolution_with_bias(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        kind: Kind,
+    ) -> FloatTensor<Self> {
+        convolution::convolution::<C>(x, weight, Some(bias), kind)
+    }
+
+    fn norm_train(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        eps: f64,
+        relu: bool,
+    ) -> Normed<Self> {
+        normalization::train::<C>(x, gamma, beta, eps, relu)
+    }
+
+    fn norm_eval(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        var: FloatTensor<Self>,
+        eps: f64,
+        relu: bool,
+    ) -> FloatTensor<Self> {
+        normalization::eval::<C>(x, gamma, beta, (mean.primitive(), var.primitive()), eps, relu)
+    }
+
+    fn pool2x2(x: FloatTensor<Self>) -> Pooled<Self> {
+        let (y, indices) = pooling::pool2x2::<C>(x);
+        Pooled { y, indices }
+    }
+
+    fn unpool2x2(x: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self> {
+        pooling::unpool2x2::<C>(x, indices)
+    }
+
+    fn pool3x3s2(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        pooling::pool3x3s2::<C>(x)
+    }
+
+    // An optimiser's step is not part of the graph: its results are new leaves.
+    fn sgd_first(param: FloatTensor<Self>, grad: FloatTensor<Self>, rates: Rates) -> Stepped<Self> {
+        let (param, buf) = flex::sgd_step(param.into_primitive(), grad.into_primitive(), None, rates);
+        Stepped { param: <FloatTensor<Self>>::new(param), buf: <FloatTensor<Self>>::new(buf) }
+    }
+
+    fn sgd(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        buf: FloatTensor<Self>,
+        rates: Rates,
+    ) -> Stepped<Self> {
+        let buf = Some(buf.into_primitive());
+        let (param, buf) = flex::sgd_step(param.into_primitive(), grad.into_primitive(), buf, rates);
+        Stepped { param: <FloatTensor<Self>>::new(param), buf: <FloatTensor<Self>>::new(buf) }
+    }
+}

@@ -1,0 +1,18 @@
+//! Kernels on plain slices of `f32`, channels last, knowing nothing of Burn.
+#![allow(unsafe_code)]
+
+pub(crate) mod batch_norm;
+pub(crate) mod buffer;
+pub(crate) mod conv3x3;
+mod gemm;
+pub(crate) mod map;
+pub(crate) mod matrix_convolution;
+mod parallel;
+#[cfg(test)]
+mod naive;
+pub(crate) mod plan;
+pub(crate) mod pool;
+pub(crate) mod sgd;
+pub(crate) mod simd;
+pub(crate) mod transpose;
+pub(crate) mod winograd;

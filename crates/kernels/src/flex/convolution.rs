@@ -1,0 +1,109 @@
+//! Convolutions and their gradients.
+
+use burn_backend::TensorMetadata;
+use burn_flex::FlexTensor;
+use burn_std::Shape;
+
+use super::layout::{channels_last, map_of, tensor_of, tensor_of_map, values};
+use super::normalization::vector_tensor;
+use crate::cpu::batch_norm::channel_sums;
+use crate::cpu::buffer::Buffer;
+use crate::cpu::conv3x3;
+use crate::cpu::map::Map;
+use crate::cpu::matrix_convolution::{self, Geometry};
+use crate::cpu::simd::Isa;
+use crate::cpu::winograd::Filters;
+
+/// Which convolution.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// 3x3, stride 1, padding 1.
+    Plain3x3,
+    /// The adjoint of that, with weights `[inputs, outputs, 3, 3]`.
+    Transposed3x3,
+    /// Any other.
+    General {
+        /// Pixels between two patches.
+        stride: usize,
+        /// Zeros around the input.
+        padding: usize,
+    },
+}
+
+fn filters(weight: &FlexTensor, adjoint: bool) -> Filters<'_> {
+    let shape = weight.shape();
+    Filters { taps: values(weight), first: shape[0], second: shape[1], adjoint }
+}
+
+fn geometry(map: Map, weight: &Shape, stride: usize, padding: usize) -> Geometry {
+    Geometry { map, outputs: weight[0], kernel: [weight[2], weight[3]], stride, padding }
+}
+
+/// The convolution; `x` is channels last and `weight` contiguous.
+pub(crate) fn forward(kind: Kind, x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
+    let isa = Isa::best();
+    let bias = bias.map(FlexTensor::to_contiguous);
+    let bias = bias.as_ref().map(values);
+    let map = map_of(x);
+    match kind {
+        Kind::Plain3x3 | Kind::Transposed3x3 => {
+            let filters = filters(weight, matches!(kind, Kind::Transposed3x3));
+            convolve3x3(isa, map, x, filters, bias)
+        }
+        Kind::General { stride, padding } => {
+            let geometry = geometry(map, &weight.shape(), stride, padding);
+            let output = geometry.output().expect("the shape was checked before a kernel was chosen");
+            let mut y = Buffer::new(output.len());
+            matrix_convolution::convolve(isa, geometry, values(x), values(weight), bias, false, &mut y);
+            tensor_of_map(y, output)
+        }
+    }
+}
+
+fn convolve3x3(isa: Isa, map: Map, x: &FlexTensor, filters: Filters<'_>, bias: Option<&[f32]>) -> FlexTensor {
+    let output = map.with_channels(filters.outputs());
+    let mut y = Buffer::new(output.len());
+    conv3x3::convolve(isa, map, values(x), filters, bias, false, &mut y);
+    tensor_of_map(y, output)
+}
+
+/// The gradient with respect to the input of shape `map`; `g` is channels last.
+pub(crate) fn input_gradient(kind: Kind, map: Map, weight: &FlexTensor, g: &FlexTensor) -> FlexTensor {
+    let isa = Isa::best();
+    match kind {
+        Kind::Plain3x3 => convolve3x3(isa, map_of(g), g, filters(weight, true), None),
+        Kind::Transposed3x3 => convolve3x3(isa, map_of(g), g, filters(weight, false), None),
+        Kind::General { stride, padding } => {
+            let geometry = geometry(map, &weight.shape(), stride, padding);
+            let mut dx = Buffer::new(map.len());
+            matrix_convolution::input_gradient(isa, geometry, values(g), values(weight), &mut dx);
+            tensor_of_map(dx, map)
+        }
+    }
+}
+
+/// The gradient with respect to weights of that shape; `x` and `g` are channels last.
+pub(crate) fn weight_gradient(kind: Kind, x: &FlexTensor, g: &FlexTensor, weight: Shape) -> FlexTensor {
+    let isa = Isa::best();
+    let mut dw = Buffer::new(weight.num_elements());
+    match kind {
+        Kind::Plain3x3 => {
+            conv3x3::weight_gradient(isa, map_of(x), values(x), values(g), weight[0], &mut dw);
+        }
+        // The adjoint's weights see input and output exchanged.
+        Kind::Transposed3x3 => {
+            conv3x3::weight_gradient(isa, map_of(g), values(g), values(x), weight[0], &mut dw);
+        }
+        Kind::General { stride, padding } => {
+            let geometry = geometry(map_of(x), &weight, stride, padding);
+            matrix_convolution::weight_gradient(isa, geometry, values(x), values(g), &mut dw);
+        }
+    }
+    tensor_of(dw, weight)
+}
+
+/// The gradient with respect to the bias.
+pub(crate) fn bias_gradient(g: &FlexTensor) -> FlexTensor {
+    let g = channels_last(g.clone());
+    vector_tensor(&channel_sums(Isa::best(), values(&g), map_of(&g).channels))
+}

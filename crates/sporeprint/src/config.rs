@@ -1,0 +1,453 @@
+//! Settings of a run: each default with its reason, checked once before any work, kept as `config.toml`.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::encoder::EncoderConfig;
+use crate::images::{ViewConfig, content_hash};
+use crate::run::Stage;
+use crate::train::{LearningRate, Schedule, SgdConfig};
+
+/// Everything that decides the result of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// Version of the program that resolved these settings.
+    pub version: String,
+    /// Source of every random choice.
+    pub seed: u64,
+    /// Where the images come from.
+    pub images: ImagesConfig,
+    /// The network.
+    pub encoder: EncoderConfig,
+    /// File of weights to start from; unset: drawn from the seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// The auto-encoder stage.
+    pub pretrain: PretrainConfig,
+    /// The stage over the memory bank.
+    pub aggregate: AggregateConfig,
+    /// What a view of an image may change.
+    pub views: ViewConfig,
+    /// The clusters at the end.
+    pub cluster: ClusterConfig,
+}
+
+/// Where the images come from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImagesConfig {
+    /// Files, folders and manifests, as given.
+    pub paths: Vec<PathBuf>,
+    /// Labels for evaluation: none, the first sub-folder, or a column of a table.
+    pub labels: Labels,
+}
+
+/// Where labels come from. They are only ever used to evaluate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Labels {
+    /// No labels.
+    #[default]
+    None,
+    /// The name of the first folder under the given path, as torchvision's `ImageFolder` has it.
+    FromDirs,
+    /// A CSV table with the columns `filename` and `label` (or `class`).
+    Table(PathBuf),
+}
+
+/// Settings of the auto-encoder stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PretrainConfig {
+    /// Passes over all images; 0 leaves the stage out.
+    pub epochs: usize,
+    /// Images per step.
+    pub batch_size: usize,
+    /// Optimiser.
+    pub sgd: SgdSettings,
+    /// Trains the decoder only.
+    pub freeze_encoder: bool,
+    /// Seed of the weights and of the shuffling follows the run's; views are drawn as for aggregation when set.
+    pub views: bool,
+}
+
+/// Settings of stochastic gradient descent, PyTorch's meaning of each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SgdSettings {
+    /// Learning rate at the start.
+    pub learning_rate: f64,
+    /// Momentum, without dampening.
+    pub momentum: f64,
+    /// Weight decay, not on batch-norm parameters.
+    pub weight_decay: f64,
+    /// Epochs of linear rise at the start.
+    pub warm_up: f64,
+    /// How the learning rate falls.
+    pub decay: Decay,
+}
+
+/// How the learning rate falls over a stage, counted in epochs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// Not at all.
+    Constant,
+    /// Along half a cosine to zero at the stage's last epoch.
+    #[default]
+    Cosine,
+    /// By a factor after every so many epochs.
+    Step {
+        /// Epochs between two falls.
+        every: f64,
+        /// What each fall multiplies by.
+        factor: f64,
+    },
+}
+
+impl SgdSettings {
+    fn new(learning_rate: f64) -> Self {
+        Self { learning_rate, momentum: 0.9, weight_decay: 1e-4, warm_up: 0.0, decay: Decay::default() }
+    }
+
+    /// The optimiser's part.
+    pub fn optimiser(&self) -> SgdConfig {
+        SgdConfig { momentum: self.momentum, weight_decay: self.weight_decay }
+    }
+
+    /// The learning rate over a stage of `epochs`.
+    pub fn learning_rate(&self, epochs: usize) -> LearningRate {
+        let schedule = match self.decay {
+            Decay::Constant => Schedule::Constant,
+            Decay::Cosine => Schedule::Cosine { epochs: epochs as f64, floor: 0.0 },
+            Decay::Step { every, factor } => Schedule::Step { every, factor },
+        };
+        LearningRate { base: self.learning_rate, warm_up: self.warm_up, schedule }
+    }
+}
+
+/// What the second stage minimises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// Local Aggregation (Zhuang et al. 2019).
+    #[default]
+    LocalAggregation,
+    /// Instance recognition (Wu et al. 2018).
+    Instance,
+    /// Cluster hardness (deep embedded clustering, Xie et al. 2016).
+    ClusterHardness,
+}
+
+/// The form of Local Aggregation where published implementations differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Variant {
+    /// Bank updated after the loss, `epsilon` 1e-7.
+    #[default]
+    Authors,
+    /// Bank updated before the loss, `k + 1` background neighbours, no `epsilon`.
+    Article,
+}
+
+/// How the memory bank starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BankStart {
+    /// Evaluation-mode codes of all images.
+    #[default]
+    Codes,
+    /// Uniform on the sphere.
+    Random,
+}
+
+/// When close neighbours and targets are computed anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refresh {
+    /// At the start of every n-th epoch.
+    Epochs(usize),
+    /// Before every n-th step.
+    Steps(usize),
+}
+
+/// Settings of the stage over the memory bank.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AggregateConfig {
+    /// What is minimised.
+    pub objective: Objective,
+    /// Passes over all images; 0 leaves the stage out.
+    pub epochs: usize,
+    /// Passes with the instance objective before Local Aggregation; the paper takes 10.
+    pub warmup_epochs: usize,
+    /// Images per step.
+    pub batch_size: usize,
+    /// Optimiser.
+    pub sgd: SgdSettings,
+    /// Temperature, the paper's tau.
+    pub temperature: f32,
+    /// Weight of the new code in the bank's moving average.
+    pub mixing_rate: f32,
+    /// Background neighbours, the paper's k; unset: a quarter of the images.
+    pub background_neighbors: Option<usize>,
+    /// Centroids of each clustering, the paper's m; unset: 80, at most a quarter of the images.
+    pub centroids: Option<usize>,
+    /// Clusterings, the paper's H.
+    pub clusterings: usize,
+    /// Rounds of each clustering.
+    pub clustering_rounds: usize,
+    /// When the clusterings are made anew.
+    pub refresh: Refresh,
+    /// The published form to follow.
+    pub variant: Variant,
+    /// How the bank starts.
+    pub bank: BankStart,
+    /// Noise rows per image of the instance objective; unset: exact softmax up to 100 000 images, 4096 above.
+    pub noise: Option<usize>,
+    /// Weight of feature decorrelation (IDFD) beside the instance objective.
+    pub decorrelation: f32,
+    /// Takes the whole image instead of views.
+    pub no_views: bool,
+}
+
+/// Number of clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterCount {
+    /// Chosen by the program, with evidence.
+    Auto,
+    /// Given.
+    Fixed(usize),
+}
+
+/// Settings of the clusters at the end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClusterConfig {
+    /// How many.
+    pub n_clusters: ClusterCount,
+    /// k-means runs, of which the best is kept.
+    pub n_init: usize,
+    /// Rounds of each run.
+    pub max_iter: usize,
+    /// Subtracts the mean code before normalising: codes behind a ReLU all lie in one orthant.
+    pub centre: bool,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: 0,
+            images: ImagesConfig::default(),
+            encoder: EncoderConfig::default(),
+            weights: None,
+            pretrain: PretrainConfig::default(),
+            aggregate: AggregateConfig::default(),
+            views: ViewConfig::default(),
+            cluster: ClusterConfig::default(),
+        }
+    }
+}
+
+impl Default for PretrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch_size: 16,
+            sgd: SgdSettings::new(0.1),
+            freeze_encoder: false,
+            views: false,
+        }
+    }
+}
+
+impl Default for AggregateConfig {
+    fn default() -> Self {
+        Self {
+            objective: Objective::default(),
+            epochs: 10,
+            warmup_epochs: 0,
+            batch_size: 32,
+            sgd: SgdSettings::new(0.01),
+            temperature: 0.07,
+            mixing_rate: 0.5,
+            background_neighbors: None,
+            centroids: None,
+            clusterings: 3,
+            clustering_rounds: 20,
+            refresh: Refresh::Epochs(1),
+            variant: Variant::default(),
+            bank: BankStart::default(),
+            noise: None,
+            decorrelation: 0.0,
+            no_views: false,
+        }
+    }
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self { n_clusters: ClusterCount::Auto, n_init: 10, max_iter: 100, centre: true }
+    }
+}
+
+impl AggregateConfig {
+    /// Background neighbours for a folder of `n_images`: a quarter unless given.
+    pub fn background_neighbors(&self, n_images: usize) -> usize {
+        let extra = usize::from(self.variant == Variant::Article);
+        (self.background_neighbors.unwrap_or(n_images / 4).max(1) + extra).min(n_images)
+    }
+
+    /// Centroids for a folder of `n_images`.
+    ///
+    /// With `k = N/4` and clusters of `N/m` images, the union of `H` clusterings holds about `N/m` times a little less
+    /// than `H` images, so the overlap is about `4 H / m` whatever `N`: 80 centroids give 10 to 15 % at `H = 3`.
+    pub fn centroids(&self, n_images: usize) -> usize {
+        self.centroids.unwrap_or_else(|| 80.min(n_images / 4)).clamp(1, n_images)
+    }
+}
+
+/// Settings from the text of a `config.toml`; what it leaves out keeps its default.
+///
+/// # Errors
+/// When the text is not TOML or names a setting that does not exist.
+pub fn from_toml(text: &str) -> Result<RunConfig, toml::de::Error> {
+    toml::from_str(text)
+}
+
+/// A setting that cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// One that the network cannot be built with.
+    #[error(transparent)]
+    Encoder(#[from] crate::encoder::ConfigError),
+    /// A value outside its range.
+    #[error("{flag} is {found}, expected {expected}\nhint: {hint}")]
+    Value {
+        /// The flag that sets it.
+        flag: &'static str,
+        /// What was given.
+        found: String,
+        /// What can be given.
+        expected: String,
+        /// What to do.
+        hint: &'static str,
+    },
+}
+
+fn check(ok: bool, flag: &'static str, found: impl ToString, expected: &str, hint: &'static str) -> Result<(), ConfigError> {
+    if ok {
+        return Ok(());
+    }
+    Err(ConfigError::Value { flag, found: found.to_string(), expected: expected.to_owned(), hint })
+}
+
+impl RunConfig {
+    /// Checks every setting that does not depend on the images.
+    ///
+    /// # Errors
+    /// The first setting that cannot work, with what would.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.encoder.check()?;
+        let a = &self.aggregate;
+        for (flag, batch) in [("--pretrain-batch-size", self.pretrain.batch_size), ("--batch-size", a.batch_size)] {
+            check(batch >= 2, flag, batch, "2 or more", "batch norm needs more than one image to take statistics over")?;
+        }
+        for (flag, sgd) in [("--pretrain-learning-rate", &self.pretrain.sgd), ("--learning-rate", &a.sgd)] {
+            let rate = sgd.learning_rate;
+            check(rate.is_finite() && rate > 0.0, flag, rate, "a positive number", "0.01 is a good start")?;
+            let momentum = sgd.momentum;
+            check((0.0..1.0).contains(&momentum), "--momentum", momentum, "0 or more, under 1", "0.9 is usual")?;
+            let decay = sgd.weight_decay;
+            check(decay.is_finite() && decay >= 0.0, "--weight-decay", decay, "0 or more", "1e-4 is usual")?;
+        }
+        let t = a.temperature;
+        check(t.is_finite() && t > 0.0, "--temperature", t, "a positive number", "the paper takes 0.07")?;
+        let mixing = a.mixing_rate;
+        check(mixing > 0.0 && mixing <= 1.0, "--mixing-rate", mixing, "over 0, at most 1", "the paper takes 0.5")?;
+        check(a.clusterings >= 1, "--clusterings", a.clusterings, "1 or more", "3 to 10 are usual")?;
+        let (Refresh::Epochs(every) | Refresh::Steps(every)) = a.refresh;
+        check(every >= 1, "--refresh", every, "1 or more", "once per epoch is usual")?;
+        check(self.cluster.n_init >= 1, "--n-init", self.cluster.n_init, "1 or more", "10 is usual")?;
+        if let ClusterCount::Fixed(k) = self.cluster.n_clusters {
+            check(k >= 1, "--n-clusters", k, "1 or more, or auto", "give the number of groups you expect")?;
+        }
+        Ok(())
+    }
+
+    /// A digest of the settings that decide what a stage computes, to tell whose a checkpoint is.
+    pub fn fingerprint(&self, stage: Stage) -> String {
+        let mut decisive = self.clone();
+        decisive.images = ImagesConfig::default();
+        if stage == Stage::Pretrain {
+            decisive.aggregate = AggregateConfig::default();
+        }
+        if decisive.aggregate.objective != Objective::ClusterHardness {
+            decisive.cluster = ClusterConfig::default();
+        }
+        let text = serde_json::to_string(&decisive).expect("settings serialise");
+        format!("{:016x}", content_hash(text.as_bytes(), 0))
+    }
+
+    /// Checks the settings against the number of images found.
+    ///
+    /// # Errors
+    /// When there are too few images for what is asked.
+    pub fn check_images(&self, n_images: usize) -> Result<(), ConfigError> {
+        let hint = "give more photographs, or check the path";
+        check(n_images >= 2, "PATH", format!("{n_images} readable image(s)"), "2 or more", hint)?;
+        if let ClusterCount::Fixed(k) = self.cluster.n_clusters {
+            let expected = format!("at most the number of images, {n_images}");
+            check(k <= n_images, "--n-clusters", k, &expected, "lower it, or use -k auto")?;
+        }
+        let expected = format!("at most the number of images, {n_images}");
+        if let Some(m) = self.aggregate.centroids {
+            check((1..=n_images).contains(&m), "--centroids", m, &expected, "about a tenth of the images is usual")?;
+        }
+        if let Some(k) = self.aggregate.background_neighbors {
+            let hint = "a quarter of the images is usual";
+            check((1..=n_images).contains(&k), "--background-neighbors", k, &expected, hint)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_pass_and_survive_a_round_trip_through_toml() {
+        let config = RunConfig::default();
+        config.check().expect("defaults work");
+        let text = toml::to_string(&config).expect("serialises");
+        assert_eq!(toml::from_str::<RunConfig>(&text).expect("reads back"), config);
+    }
+
+    #[test]
+    fn an_image_size_that_cannot_be_halved_is_named_with_its_flag() {
+        let mut config = RunConfig::default();
+        config.encoder.image_size = 100;
+        let error = config.check().expect_err("100 is not a multiple of 32").to_string();
+        assert!(error.contains("--image-size") && error.contains("100") && error.contains("32"), "{error}");
+    }
+
+    #[test]
+    fn more_clusters_than_images_are_refused() {
+        let mut config = RunConfig::default();
+        config.cluster.n_clusters = ClusterCount::Fixed(11);
+        assert!(config.check_images(10).expect_err("11 > 10").to_string().contains("--n-clusters is 11"));
+        assert!(config.check_images(1).expect_err("one image").to_string().contains("1 readable image"));
+    }
+
+    #[test]
+    fn background_neighbors_never_exceed_the_images() {
+        let article = AggregateConfig { variant: Variant::Article, background_neighbors: Some(10), ..Default::default() };
+        assert_eq!(article.background_neighbors(10), 10);
+        assert_eq!(AggregateConfig::default().background_neighbors(2), 1);
+    }
+}

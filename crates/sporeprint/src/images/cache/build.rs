@@ -1,0 +1,132 @@
+//! Makes a cache: decode in parallel, write in index order.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::index::{self, EVAL_FILE, INDEX_FILE, Index, VIEWS_FILE};
+use super::{CacheConfig, CacheError, ImageEntry, Progress, Skipped};
+use crate::images::decode::decode_file;
+use crate::images::find::FoundImage;
+use crate::images::hash::{content_hash, dhash};
+use crate::images::resize::{resize_and_crop, resize_window};
+
+/// Images decoded between two writes: enough to keep many threads busy, few enough to hold in memory.
+const GROUP: usize = 128;
+
+/// One decoded image, ready to be written.
+struct Packed {
+    entry: ImageEntry,
+    eval: Vec<u8>,
+    view: Vec<u8>,
+}
+
+pub(super) fn build(
+    dir: &Path,
+    found: &[FoundImage],
+    config: &CacheConfig,
+    progress: &dyn Fn(Progress),
+) -> Result<(), CacheError> {
+    std::fs::create_dir_all(dir).map_err(|source| CacheError::Write { path: dir.to_path_buf(), source })?;
+    // Noted before reading, so that a file that changes meanwhile is seen as changed next time.
+    let sources = index::source_files(found);
+    remove_index(dir)?;
+    let mut eval = Draft::new(dir, EVAL_FILE)?;
+    let mut views = Draft::new(dir, VIEWS_FILE)?;
+    let (mut images, mut skipped) = (Vec::new(), Vec::new());
+    for group in found.chunks(GROUP) {
+        let packed: Vec<Result<Packed, Skipped>> = group.par_iter().map(|image| pack(image, config)).collect();
+        for result in packed {
+            match result {
+                Ok(image) => {
+                    eval.write(&image.eval)?;
+                    views.write(&image.view)?;
+                    images.push(image.entry);
+                }
+                Err(reason) => skipped.push(reason),
+            }
+        }
+        progress(Progress { done: images.len() + skipped.len(), total: found.len(), skipped: skipped.len() });
+    }
+    eval.finish()?;
+    views.finish()?;
+    let index = Index::new(*config, sources, images, skipped);
+    let mut table = Draft::new(dir, INDEX_FILE)?;
+    let json = serde_json::to_vec(&index).map_err(|error| table.error(error.into()))?;
+    table.write(&json)?;
+    table.finish()
+}
+
+/// Without its index an older cache no longer looks finished while its planes are replaced.
+fn remove_index(dir: &Path) -> Result<(), CacheError> {
+    let path = dir.join(INDEX_FILE);
+    match std::fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(CacheError::Write { path, source }),
+        _ => Ok(()),
+    }
+}
+
+fn pack(found: &FoundImage, config: &CacheConfig) -> Result<Packed, Skipped> {
+    let (bytes, decoded) = decode_file(&found.path, &config.limits).map_err(|error| Skipped {
+        name: found.name.clone(),
+        path: found.path.clone(),
+        reason: error.to_string(),
+    })?;
+    let picture = decoded.image.view();
+    let ((width, height), window) = config.view_shape(picture.width, picture.height);
+    Ok(Packed {
+        eval: resize_and_crop(picture, config.image_size).data,
+        view: resize_window(picture, width, height, window).data,
+        entry: ImageEntry {
+            name: found.name.clone(),
+            path: found.path.clone(),
+            width: picture.width,
+            height: picture.height,
+            orientation: decoded.orientation,
+            label: found.label.clone(),
+            dhash: dhash(picture),
+            content: content_hash(&bytes, 0),
+        },
+    })
+}
+
+/// A file under another name until it is complete; removed again when it never is.
+struct Draft {
+    file: Option<BufWriter<File>>,
+    draft: PathBuf,
+    target: PathBuf,
+}
+
+impl Draft {
+    fn new(dir: &Path, name: &str) -> Result<Self, CacheError> {
+        let draft = dir.join(format!(".{name}.{}.partial", std::process::id()));
+        let file = File::create(&draft).map_err(|source| CacheError::Write { path: draft.clone(), source })?;
+        Ok(Self { file: Some(BufWriter::with_capacity(1 << 20, file)), draft, target: dir.join(name) })
+    }
+
+    fn error(&self, source: std::io::Error) -> CacheError {
+        CacheError::Write { path: self.target.clone(), source }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), CacheError> {
+        let result = self.file.as_mut().map_or(Ok(()), |file| file.write_all(bytes));
+        result.map_err(|source| self.error(source))
+    }
+
+    /// Brings the bytes to disk before the name, so that a power cut leaves no finished name on unfinished bytes.
+    fn finish(mut self) -> Result<(), CacheError> {
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let synced = file.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|file| file.sync_all());
+        let renamed = synced.and_then(|()| std::fs::rename(&self.draft, &self.target));
+        renamed.map_err(|source| self.error(source))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove; after a failure nothing more can be done about it.
+        let _ = std::fs::remove_file(&self.draft);
+    }
+}

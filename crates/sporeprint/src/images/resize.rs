@@ -1,0 +1,194 @@
+//! Bilinear resizing with antialiasing, bit for bit as Pillow does it.
+
+use super::rgb::{RgbImage, RgbView};
+
+/// Binary places of the fixed-point weights, as in Pillow: 32 bits less 8 of the sample and 2 of headroom.
+const PRECISION_BITS: u32 = 22;
+
+/// Part of a resized picture that is wanted, in pixels of the resized picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) left: usize,
+    pub(crate) top: usize,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+}
+
+/// Resized picture, equal to Pillow's `Image.resize((width, height), BILINEAR)`.
+///
+/// For each output position: scale = in/out, filter scale s = max(scale, 1), centre (x + 1/2) scale, a triangle of
+/// half-width s normalised to sum 1, rounded to 22-bit fixed point; first along rows to 8 bits, then along columns.
+///
+/// # Panics
+/// - when a side of either picture is 0
+pub fn resize(source: RgbView<'_>, width: usize, height: usize) -> RgbImage {
+    resize_window(source, width, height, Window { left: 0, top: 0, width, height })
+}
+
+/// Size after the shorter side is brought to `size`: the longer one is `floor(size * long / short)`, as torchvision has it.
+///
+/// # Panics
+/// - when a side is 0
+pub fn fit_short_side(width: usize, height: usize, size: usize) -> (usize, usize) {
+    assert!(width > 0 && height > 0, "a picture of {width} x {height} pixels has no shape");
+    let long = |long: usize, short: usize| (size as u128 * long as u128 / short as u128) as usize;
+    if width <= height { (size, long(height, width)) } else { (long(width, height), size) }
+}
+
+/// Shorter side to `size`, then the centre square: torchvision's `Resize(size)` and `CenterCrop(size)` on Pillow pictures.
+///
+/// Only what the crop shows is computed, so a picture of 20000 x 2 pixels costs no more than another. The offset is
+/// half the surplus, rounded half to even.
+///
+/// # Panics
+/// - when a side of the source or `size` is 0
+pub fn resize_and_crop(source: RgbView<'_>, size: usize) -> RgbImage {
+    let (width, height) = fit_short_side(source.width, source.height, size);
+    let (left, top) = (centre_offset(width, size), centre_offset(height, size));
+    resize_window(source, width, height, Window { left, top, width: size, height: size })
+}
+
+/// `round((whole - part) / 2)`, halves to even, as Python rounds.
+pub(crate) fn centre_offset(whole: usize, part: usize) -> usize {
+    let surplus = whole - part;
+    let half = surplus / 2;
+    half + (surplus % 2) * (half % 2)
+}
+
+/// The part `window` of `source` resized to `width` x `height`.
+pub(crate) fn resize_window(source: RgbView<'_>, width: usize, height: usize, window: Window) -> RgbImage {
+    let columns = Taps::new(source.width, (0.0, source.width as f64), width, window.left, window.width);
+    let rows = Taps::new(source.height, (0.0, source.height as f64), height, window.top, window.height);
+    let mut scratch = Vec::new();
+    let mut data = vec![0; window.width * window.height * 3];
+    apply(source, &columns, &rows, &mut scratch, &mut data);
+    RgbImage::new(window.width, window.height, data)
+}
+
+/// Which source positions each output position reads along one axis, and with which weights.
+pub(crate) struct Taps {
+    /// First source position and range in `weights`, per output position.
+    spans: Vec<(usize, std::ops::Range<usize>)>,
+    /// Fixed-point weights.
+    weights: Vec<i32>,
+}
+
+impl Taps {
+    /// Taps of output positions `first..first + count` of `out_size`, spread over the part `part` (start, end) of a
+    /// source axis of `in_size` positions.
+    pub(crate) fn new(in_size: usize, part: (f64, f64), out_size: usize, first: usize, count: usize) -> Self {
+        assert!(in_size > 0 && out_size > 0, "cannot resize {in_size} pixels to {out_size}");
+        let scale = (part.1 - part.0) / out_size as f64;
+        let support = scale.max(1.0);
+        let inverse = 1.0 / support;
+        let mut taps = Self { spans: Vec::with_capacity(count), weights: Vec::new() };
+        let mut exact = Vec::new();
+        for x in first..first + count {
+            let centre = part.0 + (x as f64 + 0.5) * scale;
+            // `as` truncates towards zero and turns negative numbers into 0, which is what Pillow does in two steps.
+            let start = (centre - support + 0.5) as usize;
+            let end = ((centre + support + 0.5) as usize).min(in_size);
+            exact.clear();
+            exact.extend((start..end).map(|i| (1.0 - ((i as f64 - centre + 0.5) * inverse).abs()).max(0.0)));
+            let sum: f64 = exact.iter().sum();
+            let from = taps.weights.len();
+            let one = f64::from(1u32 << PRECISION_BITS);
+            taps.weights.extend(exact.iter().map(|weight| (weight / sum * one + 0.5) as i32));
+            taps.spans.push((start, from..taps.weights.len()));
+        }
+        taps
+    }
+
+    /// Reverses the outputs: the mirrored picture.
+    pub(crate) fn mirror(&mut self) {
+        self.spans.reverse();
+    }
+}
+
+/// Both passes, into `out` of `rows x columns` pixels; `scratch` holds the rows between them and may be used again.
+pub(crate) fn apply(source: RgbView<'_>, columns: &Taps, rows: &Taps, scratch: &mut Vec<u8>, out: &mut [u8]) {
+    let row_bytes = columns.spans.len() * 3;
+    let top = rows.spans.iter().map(|span| span.0).min().unwrap_or(0);
+    let bottom = rows.spans.iter().map(|(start, range)| start + range.len()).max().unwrap_or(0);
+    scratch.resize((bottom - top) * row_bytes, 0);
+    for (y, row) in (top..bottom).zip(scratch.chunks_exact_mut(row_bytes)) {
+        resize_row(source.row(y), columns, row);
+    }
+    let mut sums = vec![0i32; row_bytes];
+    for ((start, range), line) in rows.spans.iter().zip(out.chunks_exact_mut(row_bytes)) {
+        sums.fill(1 << (PRECISION_BITS - 1));
+        for (y, &weight) in (start - top..).zip(&rows.weights[range.clone()]) {
+            for (sum, &value) in sums.iter_mut().zip(&scratch[y * row_bytes..(y + 1) * row_bytes]) {
+                *sum += weight * i32::from(value);
+            }
+        }
+        for (pixel, &sum) in line.iter_mut().zip(&sums) {
+            *pixel = to_byte(sum);
+        }
+    }
+}
+
+fn resize_row(source: &[u8], columns: &Taps, out: &mut [u8]) {
+    for ((start, range), pixel) in columns.spans.iter().zip(out.chunks_exact_mut(3)) {
+        let weights = &columns.weights[range.clone()];
+        let mut sums = [1i32 << (PRECISION_BITS - 1); 3];
+        for (rgb, &weight) in source[start * 3..].chunks_exact(3).zip(weights) {
+            for (sum, &value) in sums.iter_mut().zip(rgb) {
+                *sum += weight * i32::from(value);
+            }
+        }
+        for (byte, sum) in pixel.iter_mut().zip(sums) {
+            *byte = to_byte(sum);
+        }
+    }
+}
+
+/// Rounded sums are never negative, and exceed 255 by rounding of the weights at most.
+fn to_byte(sum: i32) -> u8 {
+    (sum >> PRECISION_BITS).clamp(0, 255) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    fn noise(width: usize, height: usize) -> RgbImage {
+        let mut rng = Rng::new(width as u64 * 1_000 + height as u64);
+        RgbImage::new(width, height, (0..width * height * 3).map(|_| rng.next_u64() as u8).collect())
+    }
+
+    #[test]
+    fn the_same_size_is_the_same_picture() {
+        let picture = noise(13, 9);
+        assert_eq!(resize(picture.view(), 13, 9), picture);
+    }
+
+    #[test]
+    fn a_crop_equals_the_crop_of_the_whole() {
+        for (width, height) in [(61, 40), (40, 61), (17, 17), (9, 120), (300, 5)] {
+            let picture = noise(width, height);
+            let (full_width, full_height) = fit_short_side(width, height, 16);
+            let full = resize(picture.view(), full_width, full_height);
+            let (left, top) = (centre_offset(full_width, 16), centre_offset(full_height, 16));
+            let cropped: Vec<u8> =
+                (top..top + 16).flat_map(|y| full.view().row(y)[left * 3..(left + 16) * 3].to_vec()).collect();
+            assert_eq!(resize_and_crop(picture.view(), 16).data, cropped, "{width} x {height}");
+        }
+    }
+
+    #[test]
+    fn offsets_round_half_to_even() {
+        let offsets: Vec<usize> = (0..8).map(|surplus| centre_offset(64 + surplus, 64)).collect();
+        assert_eq!(offsets, [0, 0, 1, 2, 2, 2, 3, 4]);
+    }
+
+    #[test]
+    fn thin_pictures_keep_every_side() {
+        for (width, height) in [(1, 1), (20_000, 2), (1, 8_000)] {
+            let picture = resize_and_crop(RgbImage::filled(width, height, [9, 200, 31]).view(), 64);
+            assert_eq!((picture.width, picture.height), (64, 64));
+            assert!(picture.data.chunks_exact(3).all(|rgb| rgb == [9, 200, 31]));
+        }
+    }
+}

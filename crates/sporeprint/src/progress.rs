@@ -1,0 +1,29 @@
+//! How long work tells what it does, and how it is asked to stop.
+
+/// Watches a stage. Implementations draw bars, write lines, or do nothing.
+pub trait Observer: Sync {
+    /// A piece of work of `total` items begins.
+    fn begin(&self, what: &str, total: u64);
+    /// `done` items of it are finished; `detail` is what there is to say (a loss, a rate).
+    fn advance(&self, done: u64, detail: &str);
+    /// It has ended.
+    fn end(&self);
+    /// Something the person should read: a warning with its remedy, or a result.
+    fn note(&self, text: &str);
+    /// Whether the person asked to stop. Long work then saves its state and returns.
+    fn interrupted(&self) -> bool;
+}
+
+/// Says nothing and never stops.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn begin(&self, _what: &str, _total: u64) {}
+    fn advance(&self, _done: u64, _detail: &str) {}
+    fn end(&self) {}
+    fn note(&self, _text: &str) {}
+    fn interrupted(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,27 @@
+//! The tables of a run: typed rows, written atomically, read back whole.
+//!
+//! Every table joins on the image's index. Parquet files carry the version of their layout; CSV files are for
+//! people and spreadsheets, so cells that a spreadsheet would run as a formula are neutralised (see
+//! [`neutralise`]) and restored when read.
+
+mod assignments;
+mod cells;
+mod clusters;
+mod columns;
+mod error;
+mod images;
+mod metrics;
+mod neighbors;
+mod quality;
+
+pub use assignments::{Assignment, read_assignments, read_assignments_csv, write_assignments};
+pub use cells::{neutralise, restore};
+pub use clusters::{ClusterRow, read_clusters, write_clusters};
+pub use error::TableError;
+pub use images::{ImageRow, ImageStatus, SkippedRow, read_images, read_skipped, write_images, write_skipped};
+pub use metrics::{Metric, MetricsLog, read_metrics};
+pub use neighbors::{NeighborTable, read_neighbors, write_neighbors};
+pub use quality::{KCurve, KPoint, Quality, read_k_curve, read_quality, write_k_curve, write_quality};
+
+/// Version of the tables' layout; a table of a later one is refused.
+pub const TABLES_VERSION: u32 = 1;

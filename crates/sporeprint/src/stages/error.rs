@@ -1,0 +1,95 @@
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
+use crate::images::{CacheError, FindError, ManifestError};
+use crate::run::tables::TableError;
+use crate::run::{NpyError, SessionError};
+use crate::train::{CheckpointError, TrainError};
+
+/// Why a stage did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The run directory cannot be worked in.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The images cannot be found.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// The labels cannot be read.
+    #[error(transparent)]
+    Labels(#[from] ManifestError),
+    /// The cache cannot be made or does not fit.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A setting cannot work.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The network cannot be built.
+    #[error(transparent)]
+    Encoder(#[from] crate::encoder::ConfigError),
+    /// Weights cannot be read or do not fit.
+    #[error(transparent)]
+    Weights(#[from] crate::encoder::WeightsError),
+    /// Training stopped.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A table cannot be read or written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// An array cannot be read or written.
+    #[error(transparent)]
+    Npy(#[from] NpyError),
+    /// Neighbours or clusters cannot be computed.
+    #[error(transparent)]
+    Cluster(#[from] sporeprint_cluster::Error),
+    /// The pages cannot be written.
+    #[error(transparent)]
+    Report(#[from] crate::report::ReportError),
+    /// A stage is asked for whose forerunner has not run.
+    #[error("the run in {} has no {missing}\nhint: `sporeprint {verb}` makes it", run.display())]
+    NotYet {
+        /// The run directory.
+        run: PathBuf,
+        /// What is missing.
+        missing: &'static str,
+        /// The verb that makes it.
+        verb: &'static str,
+    },
+    /// Nothing to read.
+    #[error("found no images in {paths}\nhint: give a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files")]
+    NoImages {
+        /// Where it was looked for.
+        paths: String,
+    },
+    /// The loss became NaN or infinite.
+    #[error(
+        "the loss of {stage} is not finite in epoch {epoch}, batch {batch}; its images are:\n  {}\nhint: the last \
+         checkpoint is kept; lower {flag} and use --overwrite, or look at these images",
+        images.join("\n  ")
+    )]
+    NotFinite {
+        /// The stage.
+        stage: &'static str,
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Batch, from 1.
+        batch: usize,
+        /// Names of the batch's images.
+        images: Vec<String>,
+        /// Flag of the learning rate.
+        flag: &'static str,
+    },
+}
+
+impl StageError {
+    /// Whether the person asked to stop, rather than something going wrong.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Train(TrainError::Interrupted))
+    }
+}

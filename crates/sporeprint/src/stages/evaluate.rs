@@ -1,0 +1,119 @@
+//! How good the clusters are: against labels where there are any, beside baselines that anyone would try first.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::Device;
+use sporeprint_cluster::{Metric, RowsView, metrics};
+
+use super::cluster::{centred, k_means};
+use super::images::root;
+use super::train::{pretrained_encoder, starting_encoder, unit_codes};
+use super::{Images, StageError};
+use crate::progress::Observer;
+use crate::run::tables::{Quality, read_assignments, write_quality};
+use crate::run::{Session, Stage, read_npy};
+
+/// Side of the pictures whose pixels are a baseline.
+const PIXELS: usize = 32;
+/// Neighbours that vote in the k-NN accuracy.
+const VOTERS: usize = 20;
+
+/// Writes `evaluation.json`: k-means on pixels, on untrained codes, on the auto-encoder's, and the run's own clusters.
+///
+/// Each baseline gets as many clusters as the run has, and the same centring and restarts. Labels are read here and
+/// nowhere else.
+///
+/// # Errors
+/// When the run has no clusters yet, or a file cannot be read or written.
+pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
+    if session.is_done(Stage::Evaluate) {
+        return Ok(());
+    }
+    if !session.is_done(Stage::Cluster) {
+        return Err(StageError::NotYet { run: root(&session.dir), missing: "clusters", verb: "cluster RUN" });
+    }
+    let assignments = read_assignments(&session.dir.assignments())?;
+    let found: Vec<i32> = assignments.iter().map(|a| a.cluster).collect();
+    let n_clusters = found.iter().max().map_or(1, |&last| last.max(0) as usize + 1);
+    let labels = images.labels();
+    let labels = labels.as_deref();
+    let device = Device::flex();
+    let mut rows = Vec::new();
+    let pixels = pixel_rows(images);
+    rows.push(baseline("pixels", session, &pixels, pixels.len() / images.len(), n_clusters, labels)?);
+    let untrained = starting_encoder(&session.config, &device)?;
+    let codes = unit_codes(&untrained, session, images, observer);
+    let name = if session.config.weights.is_some() { "given weights" } else { "untrained" };
+    rows.push(baseline(name, session, &codes, untrained.dim(), n_clusters, labels)?);
+    if session.is_done(Stage::Pretrain) {
+        let encoder = pretrained_encoder(session, &device)?;
+        let codes = unit_codes(&encoder, session, images, observer);
+        rows.push(baseline("autoencoder", session, &codes, encoder.dim(), n_clusters, labels)?);
+    }
+    let codes = read_npy::<f32>(&session.dir.embeddings())?;
+    let (centred, _) = centred(&codes.data, codes.shape[1]);
+    rows.push(quality("final", RowsView::new(&centred, codes.shape[1])?, &found, labels)?);
+    write_quality(&session.dir.evaluation(), &rows)?;
+    Ok(session.mark_done(Stage::Evaluate)?)
+}
+
+fn baseline(
+    name: &str,
+    session: &Session,
+    codes: &[f32],
+    dim: usize,
+    n_clusters: usize,
+    labels: Option<&[i32]>,
+) -> Result<Quality, StageError> {
+    let (rows, _) = centred(codes, dim);
+    let rows = RowsView::new(&rows, dim)?;
+    let run = k_means(session, n_clusters).fit(rows)?;
+    let found: Vec<i32> = run.assignments.iter().map(|&a| a as i32).collect();
+    quality(name, rows, &found, labels)
+}
+
+fn quality(name: &str, rows: RowsView<'_>, found: &[i32], labels: Option<&[i32]>) -> Result<Quality, StageError> {
+    let mut figures = BTreeMap::new();
+    if let Ok(silhouette) = metrics::silhouette(rows, found, Metric::Cosine) {
+        figures.insert("silhouette".to_owned(), silhouette);
+    }
+    if let Some(labels) = labels {
+        for (name, figure) in [
+            ("acc", metrics::accuracy(labels, found)?),
+            ("nmi", metrics::nmi(labels, found)?),
+            ("ari", metrics::ari(labels, found)?),
+            ("ami", metrics::ami(labels, found)?),
+            ("purity", metrics::purity(labels, found)?),
+            ("knn", metrics::knn_accuracy(rows, labels, VOTERS.min(rows.len() - 1))?),
+        ] {
+            figures.insert(name.to_owned(), figure);
+        }
+    }
+    Ok(Quality { codes: name.to_owned(), figures })
+}
+
+/// Evaluation pixels averaged down to 32 x 32, as rows.
+fn pixel_rows(images: &Images) -> Vec<f32> {
+    let size = images.cache.image_size();
+    let (side, step) = (PIXELS.min(size), size as f32 / PIXELS.min(size) as f32);
+    let mut rows = Vec::with_capacity(images.len() * side * side * 3);
+    for image in 0..images.len() {
+        let pixels = images.cache.eval(image);
+        for y in 0..side {
+            for x in 0..side {
+                for channel in 0..3 {
+                    let range = |at: usize| (at as f32 * step) as usize..(((at + 1) as f32 * step) as usize).min(size);
+                    let (mut sum, mut n) = (0.0, 0.0);
+                    for row in range(y) {
+                        for column in range(x) {
+                            sum += f32::from(pixels[(row * size + column) * 3 + channel]) / 255.0;
+                            n += 1.0;
+                        }
+                    }
+                    rows.push(sum / n);
+                }
+            }
+        }
+    }
+    rows
+}

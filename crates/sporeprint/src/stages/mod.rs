@@ -1,0 +1,29 @@
+//! The stages of a run over its directory, in their order: each reads what the one before wrote, does its work unless
+//! it is done, and leaves its own files.
+
+mod cluster;
+mod error;
+mod evaluate;
+mod images;
+mod sort;
+mod tables;
+mod train;
+
+pub use cluster::cluster;
+pub use error::StageError;
+pub use evaluate::evaluate;
+pub use images::{Images, estimate, reopen, save_labels, scan};
+pub use sort::sort_into_folders;
+pub use train::{aggregate, embed, forget_checkpoints, pretrain};
+
+use crate::progress::Observer;
+use crate::run::Session;
+
+/// Writes the pages of a run from its tables.
+///
+/// # Errors
+/// When a table cannot be read or a page not be written.
+pub fn report(session: &Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
+    observer.note(&format!("report: {}", session.dir.report_index().display()));
+    images.write_report(session)
+}

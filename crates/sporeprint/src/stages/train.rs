@@ -1,0 +1,200 @@
+//! The two trained stages and the codes that come out of them.
+
+use std::time::Duration;
+
+use burn::tensor::Device;
+
+use super::images::root;
+use super::{Images, StageError};
+use crate::batch::{Source, denormalise, load};
+use crate::config::RunConfig;
+use crate::encoder::{AutoEncoder, Encoder, Mode, load_weights, read_auto_encoder, read_encoder, save_weights};
+use crate::images::{RgbImage, contact_sheet, save_png};
+use crate::progress::Observer;
+use crate::run::{Session, Stage, write_npy};
+use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, codes_of_all, remove_all};
+
+/// Images in the picture of reconstructions.
+const RECONSTRUCTED: usize = 16;
+
+fn training_device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// The encoder before any training of ours: drawn from the seed, or other people's weights.
+pub(super) fn starting_encoder(config: &RunConfig, device: &Device) -> Result<Encoder, StageError> {
+    let encoder = config.encoder.init(device, config.seed)?;
+    match &config.weights {
+        None => Ok(encoder),
+        Some(path) => Ok(load_weights(encoder, path)?),
+    }
+}
+
+/// Trains the auto-encoder and writes its weights and a picture of reconstructions.
+///
+/// # Errors
+/// See [`StageError`]; stopped or killed, the run goes on from its newest checkpoint.
+pub fn pretrain(
+    session: &mut Session,
+    images: &Images,
+    interval: Duration,
+    observer: &dyn Observer,
+) -> Result<(), StageError> {
+    let config = &session.config;
+    if session.is_done(Stage::Pretrain) || config.pretrain.epochs == 0 || !config.encoder.architecture.has_decoder() {
+        return Ok(());
+    }
+    let device = training_device();
+    let network = AutoEncoder { encoder: starting_encoder(config, &device)?, ..config.encoder.init_auto_encoder(&device, config.seed)? };
+    let settings = &config.pretrain;
+    let views = settings.views.then_some(&config.views);
+    let mut learner =
+        Pretraining::new(network, settings.sgd.optimiser(), &images.cache, views, settings.freeze_encoder, config.seed, device);
+    let stage = epoch_loop(session, images, Stage::Pretrain, interval);
+    stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
+    let network = learner.into_network();
+    save_weights(&network, &session.dir.autoencoder())?;
+    draw_reconstructions(&network, session, images)?;
+    session.mark_done(Stage::Pretrain)?;
+    Ok(remove_all(&session.dir.checkpoints(), "pretrain")?)
+}
+
+/// Trains the encoder over the memory bank and writes its weights.
+///
+/// # Errors
+/// See [`StageError`]; stopped or killed, the run goes on from its newest checkpoint.
+pub fn aggregate(
+    session: &mut Session,
+    images: &Images,
+    interval: Duration,
+    observer: &dyn Observer,
+) -> Result<(), StageError> {
+    if session.is_done(Stage::Aggregate) {
+        return Ok(());
+    }
+    let config = &session.config;
+    let device = training_device();
+    let encoder = pretrained_encoder(session, &device)?;
+    let settings = &config.aggregate;
+    if settings.epochs == 0 {
+        save_weights(&encoder, &session.dir.encoder())?;
+        return Ok(session.mark_done(Stage::Aggregate)?);
+    }
+    let n_clusters = match config.cluster.n_clusters {
+        crate::config::ClusterCount::Fixed(k) => k,
+        crate::config::ClusterCount::Auto => settings.centroids(images.len()),
+    };
+    let setup = Setup { config: settings, views: &config.views, cache: &images.cache, n_clusters, seed: config.seed, device };
+    let mut learner = Aggregation::new(encoder, setup, observer);
+    let stage = epoch_loop(session, images, Stage::Aggregate, interval);
+    stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
+    save_weights(&learner.into_encoder(), &session.dir.encoder())?;
+    session.mark_done(Stage::Aggregate)?;
+    Ok(remove_all(&session.dir.checkpoints(), "aggregate")?)
+}
+
+/// The encoder that aggregation starts from: the auto-encoder's, if there is one.
+pub(super) fn pretrained_encoder(session: &Session, device: &Device) -> Result<Encoder, StageError> {
+    let config = &session.config;
+    if session.is_done(Stage::Pretrain) {
+        let network = config.encoder.init_auto_encoder(device, config.seed)?;
+        return Ok(read_auto_encoder(network, &session.dir.autoencoder())?.encoder);
+    }
+    if config.pretrain.epochs > 0 && config.encoder.architecture.has_decoder() {
+        let run = root(&session.dir);
+        return Err(StageError::NotYet { run, missing: "auto-encoder", verb: "pretrain PHOTOS --out DIR" });
+    }
+    starting_encoder(config, device)
+}
+
+/// Writes the unit codes of all images in index order.
+///
+/// # Errors
+/// When the run has no trained encoder yet, or the disk is full.
+pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
+    if session.is_done(Stage::Embed) {
+        return Ok(());
+    }
+    if !session.is_done(Stage::Aggregate) {
+        return Err(StageError::NotYet { run: root(&session.dir), missing: "encoder", verb: "aggregate RUN" });
+    }
+    let device = Device::flex();
+    let encoder = read_encoder(session.config.encoder.init(&device, session.config.seed)?, &session.dir.encoder())?;
+    let codes = unit_codes(&encoder, session, images, observer);
+    write_npy(&session.dir.embeddings(), &[images.len(), encoder.dim()], &codes)?;
+    crate::run::write_embeddings(&session.dir.embeddings_parquet(), &codes, encoder.dim())?;
+    Ok(session.mark_done(Stage::Embed)?)
+}
+
+pub(super) fn unit_codes(encoder: &Encoder, session: &Session, images: &Images, observer: &dyn Observer) -> Vec<f32> {
+    let mut codes = codes_of_all(encoder, &images.cache, session.config.aggregate.batch_size, observer);
+    codes.chunks_exact_mut(encoder.dim()).for_each(|row| {
+        crate::bank::normalise(row);
+    });
+    codes
+}
+
+/// Removes the checkpoints of a stage that is to be done anew.
+///
+/// # Errors
+/// When a file cannot be removed.
+pub fn forget_checkpoints(session: &Session, stage: Stage) -> Result<(), StageError> {
+    Ok(remove_all(&session.dir.checkpoints(), name_of(stage))?)
+}
+
+fn name_of(stage: Stage) -> &'static str {
+    if stage == Stage::Pretrain { "pretrain" } else { "aggregate" }
+}
+
+fn epoch_loop(session: &Session, images: &Images, stage: Stage, interval: Duration) -> EpochLoop {
+    let config = &session.config;
+    let (sgd, epochs, batch_size) = if stage == Stage::Pretrain {
+        (&config.pretrain.sgd, config.pretrain.epochs, config.pretrain.batch_size)
+    } else {
+        (&config.aggregate.sgd, config.aggregate.epochs, config.aggregate.batch_size)
+    };
+    EpochLoop {
+        stage: name_of(stage),
+        n_images: images.len(),
+        batch_size,
+        epochs,
+        seed: config.seed,
+        learning_rate: sgd.learning_rate(epochs),
+        fingerprint: format!("images {}, settings {}", images.cache.fingerprint(), config.fingerprint(stage)),
+        checkpoints: session.dir.checkpoints(),
+        interval,
+        metrics: session.dir.metrics(),
+        metrics_before: session.metrics_before(stage),
+    }
+}
+
+/// A loss that is not finite, with the names of the batch's images.
+fn named(error: TrainError, stage: &EpochLoop, images: &Images) -> StageError {
+    match error {
+        TrainError::NotFinite { images: batch, at } => StageError::NotFinite {
+            stage: stage.stage,
+            epoch: at.epoch + 1,
+            batch: at.batch + 1,
+            images: batch.iter().map(|&i| images.entries[i as usize].name.clone()).collect(),
+            flag: if stage.stage == "pretrain" { "--pretrain-learning-rate" } else { "--learning-rate" },
+        },
+        other => other.into(),
+    }
+}
+
+/// Originals above what the auto-encoder made of them.
+fn draw_reconstructions(network: &AutoEncoder, session: &Session, images: &Images) -> Result<(), StageError> {
+    use burn::module::Module;
+    let n = RECONSTRUCTED.min(images.len());
+    let step = images.len() / n;
+    let shown: Vec<u32> = (0..n).map(|i| (i * step) as u32).collect();
+    let originals = load(&images.cache, &shown, Source::Whole, &Device::flex());
+    let drawn = network.valid().forward(originals, Mode::Evaluate).images;
+    let values: Vec<f32> = drawn.into_data().try_into_vec().expect("images are f32");
+    let size = images.cache.image_size();
+    let picture = |data: Vec<u8>| RgbImage::new(size, size, data);
+    let mut pictures: Vec<RgbImage> =
+        shown.iter().map(|&i| picture(images.cache.eval(i as usize).to_vec())).collect();
+    pictures.extend(values.chunks_exact(3 * size * size).map(|planes| picture(denormalise(planes))));
+    Ok(save_png(&session.dir.reconstructions(), &contact_sheet(&pictures, n))?)
+}

@@ -1,0 +1,338 @@
+//! The stage over the memory bank: instance recognition, Local Aggregation or cluster hardness.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use sporeprint_cluster::{Init, KMeans, RowsView, nearest};
+
+use super::checkpoint::Checkpoint;
+use super::embed::codes_of_all;
+use super::epochs::{Learner, Position, TrainError};
+use super::monitor::{ControlSums, Controls};
+use super::sgd::Sgd;
+use crate::bank::MemoryBank;
+use crate::batch::{self, Source};
+use crate::config::{AggregateConfig, BankStart, Objective, Refresh, Variant};
+use crate::encoder::{Encoder, MOMENTUM, Mode, NamedTensor, export, import};
+use crate::images::{ImageCache, ViewConfig};
+use crate::loss::{
+    ClusterHardness, CodeLoss, NoiseContrast, Target, UnitCodes, decorrelation, instance_nce, instance_softmax,
+    local_aggregation,
+};
+use crate::neighbors::{Clusterings, NeighborSets};
+use crate::progress::{Observer, Silent};
+use crate::rng::Rng;
+use crate::run::tables::Metric;
+
+/// Up to here the exact softmax over the bank is affordable.
+const EXACT_SOFTMAX_IMAGES: usize = 100_000;
+/// Noise rows per image above.
+const NOISE_ROWS: usize = 4096;
+/// In the authors' code, which keeps the logarithm of an empty set finite.
+const EPSILON: f32 = 1e-7;
+
+/// An encoder in training against its memory bank.
+pub struct Aggregation<'a> {
+    encoder: Encoder,
+    sgd: Sgd,
+    bank: MemoryBank,
+    clusterings: Option<Clusterings>,
+    hardness: Option<Hardness>,
+    state: State,
+    setup: Setup<'a>,
+}
+
+/// What does not change while training.
+#[derive(Clone)]
+pub struct Setup<'a> {
+    /// Settings of the stage.
+    pub config: &'a AggregateConfig,
+    /// What a view may change.
+    pub views: &'a ViewConfig,
+    /// The images.
+    pub cache: &'a ImageCache,
+    /// Clusters of the cluster-hardness objective.
+    pub n_clusters: usize,
+    /// Seed of the run.
+    pub seed: u64,
+    /// A device that records gradients.
+    pub device: Device,
+}
+
+/// Centres, their momentum and their target.
+#[derive(Debug)]
+struct Hardness {
+    centres: ClusterHardness,
+    momentum: Option<Vec<f32>>,
+    target: Target,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    sums: ControlSums,
+    contrast: Option<(f64, f32)>,
+}
+
+impl<'a> Aggregation<'a> {
+    /// Prepares training: the bank is primed with evaluation-mode codes, or drawn on the sphere.
+    pub fn new(encoder: Encoder, setup: Setup<'a>, observer: &dyn Observer) -> Self {
+        let dim = encoder.dim();
+        let bank = match setup.config.bank {
+            BankStart::Random => {
+                MemoryBank::random(setup.cache.n_images(), dim, Rng::for_stage(setup.seed, "bank", 0).next_u64())
+            }
+            BankStart::Codes => {
+                MemoryBank::primed(codes_of_all(&encoder, setup.cache, setup.config.batch_size, observer), dim)
+            }
+        };
+        let sgd = Sgd::new(setup.config.sgd.optimiser());
+        Self { encoder, sgd, bank, clusterings: None, hardness: None, state: State::default(), setup }
+    }
+
+    /// The encoder as it stands.
+    pub fn into_encoder(self) -> Encoder {
+        self.encoder
+    }
+
+    fn objective(&self, epoch: usize) -> Objective {
+        let config = self.setup.config;
+        if config.objective == Objective::LocalAggregation && epoch < config.warmup_epochs {
+            Objective::Instance
+        } else {
+            config.objective
+        }
+    }
+
+    /// Clusterings or target, when it is time for new ones.
+    fn refresh(&mut self, at: Position) -> Result<(), TrainError> {
+        let due = match self.setup.config.refresh {
+            // An epoch that opens a stage of the objective refreshes whatever its number.
+            Refresh::Epochs(n) => at.batch == 0 && at.epoch.is_multiple_of(n),
+            Refresh::Steps(n) => at.step.is_multiple_of(n as u64),
+        };
+        match self.objective(at.epoch) {
+            Objective::LocalAggregation if due || self.clusterings.is_none() => {
+                let rows = RowsView::new(self.bank.rows(), self.bank.dim())?;
+                self.clusterings = Some(clusterings(rows, self.setup.config, self.setup.seed, at.step)?);
+            }
+            Objective::ClusterHardness if due || self.hardness.is_none() => {
+                let (cache, batch_size) = (self.setup.cache, self.setup.config.batch_size);
+                let codes = codes_of_all(&self.encoder, cache, batch_size, &Silent);
+                let dim = self.encoder.dim();
+                let (centres, momentum) = match self.hardness.take() {
+                    Some(old) => (old.centres, old.momentum),
+                    None => {
+                        let k_means = KMeans {
+                            seed: self.setup.seed,
+                            n_init: 20,
+                            ..KMeans::new(self.setup.n_clusters.min(cache.n_images()))
+                        };
+                        let run = k_means.fit(RowsView::new(&codes, dim)?)?;
+                        (ClusterHardness::new(run.centroids.into_data(), dim), None)
+                    }
+                };
+                let target = Target::sharpen(&centres.soft_assignments(&codes), centres.n_clusters());
+                self.hardness = Some(Hardness { centres, momentum, target });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Loss and gradient over the bank, which is updated here, after the loss (the article: before).
+    fn over_the_bank(&mut self, codes: &UnitCodes, images: &[u32], at: Position) -> Result<CodeLoss, TrainError> {
+        let config = self.setup.config;
+        let article = config.variant == Variant::Article;
+        let mut movement = 0.0;
+        if article {
+            movement = self.bank.update(images, codes.rows(), config.mixing_rate);
+        }
+        let loss = match (self.objective(at.epoch), &self.clusterings) {
+            (Objective::LocalAggregation, Some(clusterings)) => {
+                let bank = RowsView::new(self.bank.rows(), self.bank.dim())?;
+                let k = config.background_neighbors(self.bank.n_images());
+                let queries = RowsView::new(codes.rows(), codes.dim())?;
+                let background = nearest(queries, bank, k, sporeprint_cluster::Metric::Dot)?;
+                let sets = NeighborSets::intersect(images, background, clusterings);
+                let epsilon = if article { 0.0 } else { EPSILON };
+                let step = local_aggregation(codes, &self.bank, &sets, config.temperature, epsilon);
+                if !article {
+                    movement = self.bank.update(images, codes.rows(), config.mixing_rate);
+                }
+                self.state.sums.add(images, &sets, movement);
+                return Ok(step.code_loss);
+            }
+            _ => self.instance(codes, images, at),
+        };
+        if !article {
+            self.bank.update(images, codes.rows(), config.mixing_rate);
+        }
+        Ok(loss)
+    }
+
+    fn instance(&mut self, codes: &UnitCodes, images: &[u32], at: Position) -> CodeLoss {
+        let config = self.setup.config;
+        let n_images = self.bank.n_images();
+        let n_noise = config.noise.or((n_images > EXACT_SOFTMAX_IMAGES).then_some(NOISE_ROWS));
+        let mut loss = match n_noise {
+            None => instance_softmax(codes, images, &self.bank, config.temperature),
+            Some(n_noise) => {
+                let mut rng = Rng::for_stage(self.setup.seed, "noise", at.step);
+                let noise: Vec<u32> = (0..n_noise * images.len()).map(|_| rng.below(n_images) as u32).collect();
+                let (normaliser, temperature) = *self.state.contrast.get_or_insert_with(|| {
+                    let similarities: Vec<f32> = noise
+                        .iter()
+                        .enumerate()
+                        .map(|(at, &other)| {
+                            codes.row(at / n_noise).iter().zip(self.bank.row(other)).map(|(a, b)| a * b).sum()
+                        })
+                        .collect();
+                    let estimate = NoiseContrast::estimate(&similarities, n_images, config.temperature);
+                    (estimate.normaliser, estimate.temperature)
+                });
+                instance_nce(codes, images, &noise, &self.bank, NoiseContrast { normaliser, temperature })
+            }
+        };
+        if config.decorrelation > 0.0 {
+            let extra = decorrelation(codes);
+            loss.loss += config.decorrelation * extra.loss;
+            loss.gradient.iter_mut().zip(&extra.gradient).for_each(|(g, e)| *g += config.decorrelation * e);
+        }
+        loss
+    }
+
+    /// Loss and gradient of cluster hardness; `take_step` moves the centres once the encoder's loss is known finite.
+    fn hardness(&mut self, codes: &[f32], images: &[u32], learning_rate: f64) -> CodeLoss {
+        let momentum = self.setup.config.sgd.momentum as f32;
+        let hardness = self.hardness.as_mut().expect("refreshed before the first step");
+        let gradient = hardness.centres.step(codes, images, &hardness.target);
+        if gradient.loss.is_finite() {
+            let buffer = match hardness.momentum.take() {
+                None => gradient.centres,
+                Some(mut buffer) => {
+                    buffer.iter_mut().zip(&gradient.centres).for_each(|(b, g)| *b = momentum * *b + g);
+                    buffer
+                }
+            };
+            hardness.centres.centres.iter_mut().zip(&buffer).for_each(|(c, b)| *c -= learning_rate as f32 * b);
+            hardness.momentum = Some(buffer);
+        }
+        CodeLoss { loss: gradient.loss, gradient: gradient.codes }
+    }
+}
+
+/// `H` k-means runs on the bank, each from a seed of its own.
+///
+/// # Errors
+/// When the rows cannot be clustered.
+pub fn clusterings(
+    rows: RowsView<'_>,
+    config: &AggregateConfig,
+    seed: u64,
+    step: u64,
+) -> Result<Clusterings, sporeprint_cluster::Error> {
+    let n_images = rows.len();
+    let k_means = KMeans {
+        init: Init::Random,
+        max_iter: config.clustering_rounds,
+        ..KMeans::new(config.centroids(n_images))
+    };
+    let first = step * config.clusterings as u64;
+    let seeds: Vec<u64> =
+        (first..first + config.clusterings as u64).map(|n| Rng::for_stage(seed, "clusterings", n).next_u64()).collect();
+    let runs = k_means.fit_each(rows, &seeds, &sporeprint_cluster::Silent)?;
+    let labels = runs.into_iter().flat_map(|run| run.assignments).collect();
+    Ok(Clusterings::new(labels, n_images))
+}
+
+impl Learner for Aggregation<'_> {
+    fn begin_epoch(&mut self, _epoch: usize) -> Result<(), TrainError> {
+        self.state.sums = ControlSums::default();
+        Ok(())
+    }
+
+    fn step(&mut self, images: &[u32], at: Position, learning_rate: f64) -> Result<f64, TrainError> {
+        self.refresh(at)?;
+        let source = if self.setup.config.no_views {
+            Source::Whole
+        } else {
+            Source::Views { config: self.setup.views, seed: self.setup.seed, epoch: at.epoch }
+        };
+        let pixels = batch::load(self.setup.cache, images, source, &self.setup.device);
+        let encoded = self.encoder.forward(pixels, Mode::Train);
+        let dim = self.encoder.dim();
+        let codes: Vec<f32> = (encoded.codes.clone().inner().into_data().try_into_vec()).expect("codes are f32");
+        let not_finite = || TrainError::NotFinite { images: images.to_vec(), at };
+        if !codes.iter().all(|x| x.is_finite()) {
+            return Err(not_finite());
+        }
+        let CodeLoss { loss, gradient } = match self.objective(at.epoch) {
+            Objective::ClusterHardness => self.hardness(&codes, images, learning_rate),
+            _ => self.over_the_bank(&UnitCodes::new(&codes, dim), images, at)?,
+        };
+        if !loss.is_finite() || !gradient.iter().all(|g| g.is_finite()) {
+            return Err(not_finite());
+        }
+        let gradient = Tensor::from_data(TensorData::new(gradient, [images.len(), dim]), &self.setup.device);
+        // The sum's value means nothing; its gradient on the codes is the one computed above.
+        let mut gradients = (encoded.codes * gradient).sum().backward();
+        self.encoder = self.sgd.step(self.encoder.clone(), &mut gradients, learning_rate);
+        self.encoder.absorb(&encoded.statistics, MOMENTUM);
+        Ok(f64::from(loss))
+    }
+
+    fn end_epoch(&mut self, epoch: usize, metric: Metric) -> (Metric, Vec<String>) {
+        let (Objective::LocalAggregation, Some(clusterings)) = (self.objective(epoch), &self.clusterings) else {
+            return (metric, Vec::new());
+        };
+        let controls = Controls::new(&self.state.sums, clusterings, &self.bank);
+        let words = controls.troubles().into_iter().map(|t| format!("warning: {}", t.explain(&controls))).collect();
+        (controls.figures().into_iter().fold(metric, |metric, (name, figure)| metric.number(name, figure)), words)
+    }
+
+    fn save(&self) -> Checkpoint {
+        let mut checkpoint = Checkpoint::default();
+        checkpoint.put_prefixed("encoder.", export(&self.encoder));
+        checkpoint.put_prefixed("momentum.", self.sgd.state());
+        checkpoint.tensors.push(rows("bank", self.bank.rows(), self.bank.dim()));
+        if let Some(clusterings) = &self.clusterings {
+            checkpoint.labels.push(("clusterings".to_owned(), clusterings.labels().to_vec()));
+        }
+        if let Some(Hardness { centres, momentum, target }) = &self.hardness {
+            let dim = self.encoder.dim();
+            checkpoint.tensors.push(rows("hardness.centres", &centres.centres, dim));
+            checkpoint.tensors.push(rows("hardness.target", target.rows(), centres.n_clusters()));
+            checkpoint.tensors.extend(momentum.as_ref().map(|m| rows("hardness.momentum", m, dim)));
+        }
+        checkpoint.set_state(&self.state);
+        checkpoint
+    }
+
+    fn restore(&mut self, mut checkpoint: Checkpoint) -> Result<(), String> {
+        let weights = checkpoint.take_prefixed("encoder.");
+        self.encoder = import(self.encoder.clone(), &weights).map_err(|e| e.to_string())?;
+        let momentum = checkpoint.take_prefixed("momentum.");
+        self.sgd = Sgd::from_state(self.setup.config.sgd.optimiser(), &momentum, &self.setup.device);
+        let bank = checkpoint.take("bank").ok_or("found no memory bank")?;
+        let expected = [self.bank.n_images(), self.bank.dim()];
+        if bank.shape != expected {
+            return Err(format!("the memory bank has shape {:?}, expected {expected:?}", bank.shape));
+        }
+        self.bank = MemoryBank::from_rows(bank.data, expected[1]);
+        self.clusterings = checkpoint.labels("clusterings").map(|l| Clusterings::new(l.to_vec(), expected[0]));
+        self.hardness = checkpoint.take("hardness.centres").map(|centres| {
+            let n_clusters = centres.shape[0];
+            let target = checkpoint.take("hardness.target").map(|t| t.data).unwrap_or_default();
+            Hardness {
+                centres: ClusterHardness::new(centres.data, expected[1]),
+                momentum: checkpoint.take("hardness.momentum").map(|m| m.data),
+                target: Target::from_rows(target, n_clusters),
+            }
+        });
+        self.state = checkpoint.state().map_err(|e| e.to_string())?;
+        Ok(())
+    }
+}
+
+fn rows(name: &str, data: &[f32], dim: usize) -> NamedTensor {
+    NamedTensor { name: name.to_owned(), shape: vec![data.len() / dim, dim], data: data.to_vec() }
+}
