@@ -120,7 +120,7 @@ mod tests {
             ("encoder.backbone.layers.12.norm.bias", "features.41.bias"),
             ("decoder.layers.0.conv.weight", "decoder.1.weight"),
             ("decoder.layers.3.norm.weight", "decoder.12.weight"),
-            ("decoder.layers.12.conv.bias", "decoder.42.bias"),
+            ("decoder.layers.12.conv.bias", "decoder.41.bias"),
             ("head.weight", "head.weight"),
         ] {
             assert_eq!(torch_name(path, Vgg16Bn), name);
