@@ -110,6 +110,15 @@ pub enum SessionError {
     },
 }
 
+/// What `stages.json` holds.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Marks {
+    /// Each stage done, with the length of the metrics log at its end.
+    done: BTreeMap<Stage, u64>,
+    /// First cluster id that was never used.
+    next_cluster_id: Option<i32>,
+}
+
 /// A run directory held by this process.
 #[derive(Debug)]
 pub struct Session {
@@ -117,8 +126,7 @@ pub struct Session {
     pub dir: RunDir,
     /// The settings as resolved.
     pub config: RunConfig,
-    // Each stage done, with the length of the metrics log at its end.
-    done: BTreeMap<Stage, u64>,
+    marks: Marks,
     // Held for as long as the session lives; the system lets go of it however the process ends.
     _lock: std::fs::File,
 }
@@ -153,7 +161,7 @@ impl Session {
                 Existing::Overwrite => clear(&dir)?,
             }
         }
-        let session = Self { dir, config, done: BTreeMap::new(), _lock: lock };
+        let session = Self { dir, config, marks: Marks::default(), _lock: lock };
         session.save_config()?;
         Ok(session)
     }
@@ -180,13 +188,13 @@ impl Session {
             return Err(SessionError::OtherVersion { path, found, expected: expected.to_owned() });
         }
         let stages = dir.stages();
-        let done = if stages.exists() {
+        let marks = if stages.exists() {
             let text = fs::read_to_string(&stages)?;
             serde_json::from_str(&text).map_err(|e| unreadable(stages, e.to_string()))?
         } else {
-            BTreeMap::new()
+            Marks::default()
         };
-        Ok(Self { dir, config, done, _lock: lock })
+        Ok(Self { dir, config, marks, _lock: lock })
     }
 
     /// Writes the settings, after a verb has changed some of them.
@@ -202,7 +210,7 @@ impl Session {
 
     /// Whether a stage is done.
     pub fn is_done(&self, stage: Stage) -> bool {
-        self.done.contains_key(&stage)
+        self.marks.done.contains_key(&stage)
     }
 
     /// Marks a stage as done; its files must be on the disk.
@@ -212,7 +220,7 @@ impl Session {
     pub fn mark_done(&mut self, stage: Stage) -> Result<(), SessionError> {
         let metrics = self.dir.metrics();
         let n_bytes = if metrics.exists() { fs::metadata(metrics)?.len() } else { 0 };
-        self.done.insert(stage, n_bytes);
+        self.marks.done.insert(stage, n_bytes);
         self.save_stages()
     }
 
@@ -221,17 +229,31 @@ impl Session {
     /// # Errors
     /// When the marks cannot be written.
     pub fn redo_from(&mut self, stage: Stage) -> Result<(), SessionError> {
-        self.done.retain(|done, _| *done < stage);
+        self.marks.done.retain(|done, _| *done < stage);
+        self.save_stages()
+    }
+
+    /// First cluster id that was never used; none before the first clustering.
+    pub fn next_cluster_id(&self) -> Option<i32> {
+        self.marks.next_cluster_id
+    }
+
+    /// Remembers the first cluster id that was never used.
+    ///
+    /// # Errors
+    /// When the marks cannot be written.
+    pub fn set_next_cluster_id(&mut self, id: i32) -> Result<(), SessionError> {
+        self.marks.next_cluster_id = Some(id);
         self.save_stages()
     }
 
     /// Length of the metrics log where a stage began: a stage started anew takes back the lines after it.
     pub fn metrics_before(&self, stage: Stage) -> u64 {
-        self.done.range(..stage).next_back().map_or(0, |(_, n_bytes)| *n_bytes)
+        self.marks.done.range(..stage).next_back().map_or(0, |(_, n_bytes)| *n_bytes)
     }
 
     fn save_stages(&self) -> Result<(), SessionError> {
-        let text = serde_json::to_string(&self.done).expect("names serialise");
+        let text = serde_json::to_string(&self.marks).expect("names serialise");
         Ok(write_atomically(&self.dir.stages(), |out| out.write_all(text.as_bytes()))?)
     }
 }

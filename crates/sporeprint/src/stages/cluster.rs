@@ -3,12 +3,12 @@
 use sporeprint_cluster::{KMeans, Metric, RowsView, nearest_others};
 
 use super::images::root;
-use super::tables::Tables;
+use super::tables::{Before, Tables};
 use super::{Images, StageError};
 use crate::config::ClusterCount;
 use crate::progress::Observer;
 use crate::rng::Rng;
-use crate::run::tables::{NeighborTable, write_assignments, write_clusters, write_neighbors};
+use crate::run::tables::{NeighborTable, read_assignments, write_assignments, write_clusters, write_neighbors};
 use crate::run::{Session, Stage, read_npy, write_npy};
 
 /// Neighbours of each image in the table.
@@ -39,6 +39,17 @@ pub(super) fn k_means(session: &Session, n_clusters: usize) -> KMeans {
     KMeans { n_init: config.n_init, max_iter: config.max_iter, seed, ..KMeans::new(n_clusters) }
 }
 
+/// The clusters of the same images that this run had before, whose ids are to be kept.
+fn before(session: &Session, n_images: usize) -> Result<Option<Before>, StageError> {
+    let path = session.dir.assignments();
+    let Some(next_id) = session.next_cluster_id() else { return Ok(None) };
+    if !path.exists() {
+        return Ok(None);
+    }
+    let labels: Vec<i32> = read_assignments(&path)?.iter().map(|a| a.cluster).collect();
+    Ok((labels.len() == n_images).then_some(Before { labels, next_id }))
+}
+
 /// Groups the codes and writes `assignments`, `clusters.csv`, `centroids.npy`, `center.npy` and `neighbors.parquet`.
 ///
 /// # Errors
@@ -63,9 +74,12 @@ pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) 
         ClusterCount::Auto => super::choose_k::choose_k(session, rows, observer)?,
     };
     let run = k_means(session, n_clusters).fit(rows)?;
-    let tables = Tables::new(rows, &run, images)?;
+    let labels: Vec<i32> = run.assignments.iter().map(|&a| a as i32).collect();
+    let before = before(session, images.len())?;
+    let tables = Tables::new(rows, &labels, before.as_ref(), images)?;
     write_npy(&session.dir.center(), &[dim], &mean)?;
-    write_npy(&session.dir.centroids(), &[tables.clusters.len(), dim], &tables.centroids)?;
+    write_npy(&session.dir.centroids(), &[tables.centroids.len() / dim, dim], &tables.centroids)?;
+    session.set_next_cluster_id(tables.next_id)?;
     write_assignments(&session.dir, &tables.assignments)?;
     write_clusters(&session.dir.clusters_csv(), &tables.clusters)?;
     let k = NEIGHBORS.min(images.len() - 1);
