@@ -7,6 +7,7 @@
 pub mod bank;
 pub mod batch;
 pub mod config;
+pub mod demo;
 pub mod encoder;
 pub mod images;
 pub mod loss;
@@ -15,5 +16,5 @@ pub mod progress;
 pub mod report;
 pub mod rng;
 pub mod run;
-// pub mod stages;
+pub mod stages;
 pub mod train;

@@ -1,8 +1,8 @@
 //! The random numbers of the pipeline: a small generator whose state fits a checkpoint.
 
-use serde::{Deserialize, Serialize};
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
-use crate::images::content_hash;
+use serde::{Deserialize, Serialize};
 
 /// xoshiro256++ generator, seeded by SplitMix64.
 ///
@@ -41,9 +41,11 @@ impl Rng {
         Self::keyed(seed, &[0x76_69_65_77, epoch, image_index as u64, view as u64])
     }
 
-    /// Generator of one piece of work of a stage: the `number` may be an epoch, a step or an attempt.
-    pub fn for_stage(seed: u64, stage: &str, number: u64) -> Self {
-        Self::keyed(seed, &[content_hash(stage.as_bytes(), 0), number])
+    /// Generator of one step of a named stage of a run, such as the order of the images in an epoch.
+    pub fn for_stage(seed: u64, stage: &str, step: u64) -> Self {
+        let mut name: Vec<u64> = stage.bytes().map(u64::from).collect();
+        name.push(step);
+        Self::keyed(seed, &name)
     }
 
     /// Next 64 random bits.
@@ -124,6 +126,13 @@ mod tests {
             assert_ne!(base, Rng::for_view(other.0, other.1, other.2, other.3).next_u64());
         }
         assert_eq!(base, Rng::for_view(1, 2, 3, 4).next_u64());
+    }
+
+    #[test]
+    fn stages_have_streams_of_their_own() {
+        let first = |stage, step| Rng::for_stage(1, stage, step).next_u64();
+        assert_eq!(first("bank", 2), first("bank", 2));
+        assert!(first("bank", 2) != first("bank", 3) && first("bank", 2) != first("noise", 2));
     }
 
     #[test]

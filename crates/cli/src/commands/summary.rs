@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use anyhow::Result;
-use sporeprint::run::{Quality, Session, read_clusters, read_quality};
+use sporeprint::run::Session;
+use sporeprint::run::tables::{Quality, read_clusters, read_quality};
 use sporeprint::stages::Images;
 
 /// Figures of the table, in its order.

@@ -10,7 +10,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader};
 
 use super::rgb::RgbImage;
-use super::signature::Signature;
+use super::signature::{Signature, weak_name};
 
 /// Colour that transparent pixels are laid upon: white, as on paper and on most pages.
 pub const BACKGROUND: [u8; 3] = [255, 255, 255];
@@ -89,6 +89,9 @@ pub enum DecodeError {
         /// Declared rows.
         height: u32,
     },
+    /// The file ends before the picture does.
+    #[error("the file is cut off before the end of the picture")]
+    CutOff,
     /// The data are damaged or use a feature that the decoder lacks.
     #[error("cannot be decoded: {0}")]
     Damaged(String),
@@ -135,8 +138,11 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, DecodeErro
         Some(Signature::Readable(format)) => format,
         Some(Signature::Unreadable(name)) => return Err(DecodeError::Format(name)),
         None if bytes.is_empty() => return Err(DecodeError::Empty),
-        None => return Err(DecodeError::Unknown),
+        None => return Err(weak_name(bytes).map_or(DecodeError::Unknown, DecodeError::Format)),
     };
+    if format == image::ImageFormat::Jpeg && jpeg_is_cut_off(bytes) {
+        return Err(DecodeError::CutOff);
+    }
     catch_unwind(AssertUnwindSafe(|| decode_as(bytes, format, limits)))
         .unwrap_or_else(|panic| Err(DecodeError::Panicked(panic_text(panic.as_ref()))))
 }
@@ -164,12 +170,35 @@ fn decode_as(bytes: &[u8], format: image::ImageFormat, limits: &DecodeLimits) ->
     decoder.set_limits(allowed).map_err(failed)?;
     // A poisoned lock only says that another decoder failed; nothing is kept under it.
     let _turn = (pixels > LARGE_PIXELS).then(|| LARGE.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let orientation = orientation(&mut decoder);
     let mut upright = DynamicImage::ImageRgb8(to_rgb8(DynamicImage::from_decoder(decoder).map_err(failed)?));
     upright.apply_orientation(orientation);
     let upright = upright.into_rgb8();
     let (width, height) = (upright.width() as usize, upright.height() as usize);
     Ok(Decoded { image: RgbImage::new(width, height, upright.into_raw()), orientation: orientation.to_exif() })
+}
+
+/// Orientation of the EXIF block, also where the block keeps the prefix that belongs in JPEG only, as many WebP files do.
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    let prefixed = decoder.exif_metadata().ok().flatten();
+    let bare =
+        prefixed.as_deref().and_then(|exif| exif.strip_prefix(b"Exif\0\0")).and_then(Orientation::from_exif_chunk);
+    bare.or_else(|| decoder.orientation().ok()).unwrap_or(Orientation::NoTransforms)
+}
+
+/// Whether a JPEG has no end-of-image marker after its first scan begins; the decoder would fill the rest with grey.
+///
+/// Within a scan FF is always followed by 0 or a restart marker, so FF D9 there is the end. Files whose segments cannot
+/// be walked are left to the decoder.
+fn jpeg_is_cut_off(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {
+        if marker == 0xda {
+            return !bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]);
+        }
+        at += if marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
+    }
+    false
 }
 
 fn to_rgb8(image: DynamicImage) -> image::RgbImage {
@@ -313,6 +342,14 @@ mod tests {
         }
         assert!(matches!(decode(b"", &DecodeLimits::default()), Err(DecodeError::Empty)));
         assert!(matches!(decode(b"<html>not here</html>", &DecodeLimits::default()), Err(DecodeError::Unknown)));
+    }
+
+    #[test]
+    fn a_jpeg_that_is_cut_off_is_refused() {
+        let picture = ImageBuffer::from_fn(64, 64, |x, y| image::Rgb([(x * y) as u8, (x * 4) as u8, (y * 4) as u8]));
+        let bytes = encode(picture, ImageFormat::Jpeg);
+        let cut = &bytes[..bytes.len() - 200];
+        assert!(matches!(decode(cut, &DecodeLimits::default()), Err(DecodeError::CutOff)));
     }
 
     /// A JPEG with an EXIF block of one entry, the orientation, spliced in after its first marker.

@@ -7,8 +7,12 @@
 //!                                                     eval, Grid crops          render (augmented views)
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod augment;
 mod cache;
 mod decode;
+mod draw;
 mod find;
 mod grid;
 mod hash;
@@ -17,10 +21,12 @@ mod resize;
 mod rgb;
 mod signature;
 
+pub use augment::{Factor, UnknownFactor, ViewConfig, render, render_into, render_views};
 pub use cache::{
     Built, CacheConfig, CacheError, Difference, ImageCache, ImageEntry, Progress, Skipped, SourceFile, shared_cache_dir,
 };
 pub use decode::{BACKGROUND, DecodeError, DecodeLimits, Decoded, decode, decode_file};
+pub use draw::{DrawError, contact_sheet, pair_sheet, save_png};
 pub use find::{FindError, FindOptions, FoundImage, find_images};
 pub use grid::{Grid, GridError};
 pub use hash::{DHash, content_hash, dhash, near_duplicates};

@@ -50,6 +50,17 @@ impl Signature {
     }
 }
 
+/// Name of a format whose signature is too short to call a file an image by, but that says what an image file is that
+/// the decoder does not read.
+pub(crate) fn weak_name(head: &[u8]) -> Option<&'static str> {
+    match head {
+        [0, 0, 1, 0, count, 0, ..] if *count > 0 => Some("ICO"),
+        [b'P', b'1'..=b'7', space, ..] if space.is_ascii_whitespace() => Some("Netpbm"),
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => Some("ZIP archive"),
+        _ => None,
+    }
+}
+
 /// Sizes of the information header in every version of BMP; "BM" alone also begins many a text.
 const BMP_HEADER_BYTES: [u8; 7] = [12, 40, 52, 56, 64, 108, 124];
 
@@ -78,5 +89,6 @@ mod tests {
     fn short_and_empty_files_are_none() {
         assert_eq!(Signature::of(b""), None);
         assert_eq!(Signature::of(b"\xff\xd8"), None);
+        assert_eq!(weak_name(b""), None);
     }
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use crate::config::ConfigError;
-use crate::images::{CacheError, FindError, ManifestError};
+use crate::images::{CacheError, DrawError, FindError, ManifestError};
 use crate::run::tables::TableError;
 use crate::run::{NpyError, SessionError};
 use crate::train::{CheckpointError, TrainError};
@@ -51,6 +51,9 @@ pub enum StageError {
     /// The pages cannot be written.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
+    /// A picture cannot be written.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
     /// A stage is asked for whose forerunner has not run.
     #[error("the run in {} has no {missing}\nhint: `sporeprint {verb}` makes it", run.display())]
     NotYet {

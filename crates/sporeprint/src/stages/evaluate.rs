@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use sporeprint_cluster::{Metric, RowsView, metrics};
+use sporeprint_cluster::{Metric, RowsView, agreement, knn_accuracy, nearest_others, silhouette};
 
 use super::cluster::{centred, k_means};
 use super::images::root;
@@ -74,20 +74,20 @@ fn baseline(
 
 fn quality(name: &str, rows: RowsView<'_>, found: &[i32], labels: Option<&[i32]>) -> Result<Quality, StageError> {
     let mut figures = BTreeMap::new();
-    if let Ok(silhouette) = metrics::silhouette(rows, found, Metric::Cosine) {
-        figures.insert("silhouette".to_owned(), silhouette);
+    let mut put = |name: &str, figure: f64| figures.insert(name.to_owned(), figure);
+    // One cluster, or as many as images, has no silhouette.
+    if let Ok(silhouette) = silhouette(rows, found, Metric::Cosine) {
+        put("silhouette", silhouette);
     }
     if let Some(labels) = labels {
-        for (name, figure) in [
-            ("acc", metrics::accuracy(labels, found)?),
-            ("nmi", metrics::nmi(labels, found)?),
-            ("ari", metrics::ari(labels, found)?),
-            ("ami", metrics::ami(labels, found)?),
-            ("purity", metrics::purity(labels, found)?),
-            ("knn", metrics::knn_accuracy(rows, labels, VOTERS.min(rows.len() - 1))?),
-        ] {
-            figures.insert(name.to_owned(), figure);
-        }
+        let agreement = agreement(labels, found)?;
+        let neighbors = nearest_others(rows, VOTERS.min(rows.len() - 1), Metric::Cosine)?;
+        put("acc", agreement.accuracy);
+        put("nmi", agreement.nmi);
+        put("ari", agreement.ari);
+        put("ami", agreement.ami);
+        put("purity", agreement.purity);
+        put("knn", knn_accuracy(&neighbors, labels, labels)?);
     }
     Ok(Quality { codes: name.to_owned(), figures })
 }

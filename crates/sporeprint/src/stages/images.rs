@@ -177,28 +177,3 @@ pub(super) fn root(dir: &RunDir) -> PathBuf {
     Path::to_owned(dir.root())
 }
 
-/// What the run is about to cost, in words, before it starts.
-///
-/// The memory of training is that of the activations: per image and layer of a VGG the output of convolution and of
-/// batch norm and their gradients, doubled by the decoder; weights, gradients and momentum three times over.
-pub fn estimate(config: &RunConfig, images: &Images) -> String {
-    let parameters = config.encoder.n_parameters() as f64;
-    let activations = config.encoder.n_activations() as f64;
-    let auto_encoder = config.pretrain.epochs > 0;
-    let (batch, factor) = if auto_encoder {
-        (config.pretrain.batch_size.max(config.aggregate.batch_size / 2), 2.0)
-    } else {
-        (config.aggregate.batch_size, 1.0)
-    };
-    let bytes = 4.0 * (3.0 * factor * parameters + 3.0 * factor * activations * batch as f64)
-        + images.len() as f64 * 4.0 * config.encoder.dim() as f64 * 4.0;
-    format!(
-        "{} images, {} skipped; {} at {} px, codes of {} numbers; training needs about {:.1} GB of memory",
-        images.len(),
-        images.n_skipped,
-        config.encoder.architecture,
-        config.encoder.image_size,
-        config.encoder.dim(),
-        bytes / 1e9
-    )
-}

@@ -1,8 +1,10 @@
 //! The stages of a run over its directory, in their order: each reads what the one before wrote, does its work unless
 //! it is done, and leaves its own files.
 
+mod choose_k;
 mod cluster;
 mod error;
+mod estimate;
 mod evaluate;
 mod images;
 mod sort;
@@ -12,7 +14,8 @@ mod train;
 pub use cluster::cluster;
 pub use error::StageError;
 pub use evaluate::evaluate;
-pub use images::{Images, estimate, reopen, save_labels, scan};
+pub use estimate::estimate;
+pub use images::{Images, reopen, save_labels, scan};
 pub use sort::sort_into_folders;
 pub use train::{aggregate, embed, forget_checkpoints, pretrain};
 

@@ -8,14 +8,20 @@ use super::images::root;
 use super::{Images, StageError};
 use crate::batch::{Source, denormalise, load};
 use crate::config::RunConfig;
-use crate::encoder::{AutoEncoder, Encoder, Mode, load_weights, read_auto_encoder, read_encoder, save_weights};
-use crate::images::{RgbImage, contact_sheet, save_png};
+use crate::encoder::{AutoEncoder, Encoder, Mode, Weights};
+use crate::images::{RgbView, pair_sheet, save_png};
 use crate::progress::Observer;
+use crate::run::tables::write_embeddings;
 use crate::run::{Session, Stage, write_npy};
 use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, codes_of_all, remove_all};
 
 /// Images in the picture of reconstructions.
 const RECONSTRUCTED: usize = 16;
+
+/// Only a VGG has the pooling indices that the decoder needs.
+fn has_decoder(config: &RunConfig) -> bool {
+    config.encoder.architecture.vgg_stages().is_some()
+}
 
 fn training_device() -> Device {
     Device::flex().autodiff()
@@ -26,7 +32,7 @@ pub(super) fn starting_encoder(config: &RunConfig, device: &Device) -> Result<En
     let encoder = config.encoder.init(device, config.seed)?;
     match &config.weights {
         None => Ok(encoder),
-        Some(path) => Ok(load_weights(encoder, path)?),
+        Some(path) => Ok(encoder.with_weights(path)?.0),
     }
 }
 
@@ -41,7 +47,7 @@ pub fn pretrain(
     observer: &dyn Observer,
 ) -> Result<(), StageError> {
     let config = &session.config;
-    if session.is_done(Stage::Pretrain) || config.pretrain.epochs == 0 || !config.encoder.architecture.has_decoder() {
+    if session.is_done(Stage::Pretrain) || config.pretrain.epochs == 0 || !has_decoder(config) {
         return Ok(());
     }
     let device = training_device();
@@ -53,7 +59,7 @@ pub fn pretrain(
     let stage = epoch_loop(session, images, Stage::Pretrain, interval);
     stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
     let network = learner.into_network();
-    save_weights(&network, &session.dir.autoencoder())?;
+    network.save(&session.dir.autoencoder())?;
     draw_reconstructions(&network, session, images)?;
     session.mark_done(Stage::Pretrain)?;
     Ok(remove_all(&session.dir.checkpoints(), "pretrain")?)
@@ -77,7 +83,7 @@ pub fn aggregate(
     let encoder = pretrained_encoder(session, &device)?;
     let settings = &config.aggregate;
     if settings.epochs == 0 {
-        save_weights(&encoder, &session.dir.encoder())?;
+        encoder.save(&session.dir.encoder())?;
         return Ok(session.mark_done(Stage::Aggregate)?);
     }
     let n_clusters = match config.cluster.n_clusters {
@@ -88,7 +94,7 @@ pub fn aggregate(
     let mut learner = Aggregation::new(encoder, setup, observer);
     let stage = epoch_loop(session, images, Stage::Aggregate, interval);
     stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
-    save_weights(&learner.into_encoder(), &session.dir.encoder())?;
+    learner.into_encoder().save(&session.dir.encoder())?;
     session.mark_done(Stage::Aggregate)?;
     Ok(remove_all(&session.dir.checkpoints(), "aggregate")?)
 }
@@ -98,9 +104,9 @@ pub(super) fn pretrained_encoder(session: &Session, device: &Device) -> Result<E
     let config = &session.config;
     if session.is_done(Stage::Pretrain) {
         let network = config.encoder.init_auto_encoder(device, config.seed)?;
-        return Ok(read_auto_encoder(network, &session.dir.autoencoder())?.encoder);
+        return Ok(network.with_weights(&session.dir.autoencoder())?.0.encoder);
     }
-    if config.pretrain.epochs > 0 && config.encoder.architecture.has_decoder() {
+    if config.pretrain.epochs > 0 && has_decoder(config) {
         let run = root(&session.dir);
         return Err(StageError::NotYet { run, missing: "auto-encoder", verb: "pretrain PHOTOS --out DIR" });
     }
@@ -119,10 +125,11 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
         return Err(StageError::NotYet { run: root(&session.dir), missing: "encoder", verb: "aggregate RUN" });
     }
     let device = Device::flex();
-    let encoder = read_encoder(session.config.encoder.init(&device, session.config.seed)?, &session.dir.encoder())?;
+    let encoder = session.config.encoder.init(&device, session.config.seed)?;
+    let (encoder, _) = encoder.with_weights(&session.dir.encoder())?;
     let codes = unit_codes(&encoder, session, images, observer);
     write_npy(&session.dir.embeddings(), &[images.len(), encoder.dim()], &codes)?;
-    crate::run::write_embeddings(&session.dir.embeddings_parquet(), &codes, encoder.dim())?;
+    write_embeddings(&session.dir.embeddings_parquet(), &codes, encoder.dim())?;
     Ok(session.mark_done(Stage::Embed)?)
 }
 
@@ -192,9 +199,11 @@ fn draw_reconstructions(network: &AutoEncoder, session: &Session, images: &Image
     let drawn = network.valid().forward(originals, Mode::Evaluate).images;
     let values: Vec<f32> = drawn.into_data().try_into_vec().expect("images are f32");
     let size = images.cache.image_size();
-    let picture = |data: Vec<u8>| RgbImage::new(size, size, data);
-    let mut pictures: Vec<RgbImage> =
-        shown.iter().map(|&i| picture(images.cache.eval(i as usize).to_vec())).collect();
-    pictures.extend(values.chunks_exact(3 * size * size).map(|planes| picture(denormalise(planes))));
-    Ok(save_png(&session.dir.reconstructions(), &contact_sheet(&pictures, n))?)
+    let drawn: Vec<Vec<u8>> = values.chunks_exact(3 * size * size).map(denormalise).collect();
+    let originals = shown.iter().map(|&i| images.cache.eval(i as usize));
+    let pairs: Vec<_> = originals
+        .zip(&drawn)
+        .map(|(original, drawn)| (RgbView::new(size, size, original), RgbView::new(size, size, drawn)))
+        .collect();
+    Ok(save_png(&session.dir.reconstructions(), &pair_sheet(&pairs, n.min(8)))?)
 }

@@ -16,6 +16,8 @@ use crate::images::resize::{resize_and_crop, resize_window};
 /// Images decoded between two writes: enough to keep many threads busy, few enough to hold in memory.
 const GROUP: usize = 128;
 
+const DRAFT_SUFFIX: &str = ".partial";
+
 /// One decoded image, ready to be written.
 struct Packed {
     entry: ImageEntry,
@@ -32,6 +34,7 @@ pub(super) fn build(
     std::fs::create_dir_all(dir).map_err(|source| CacheError::Write { path: dir.to_path_buf(), source })?;
     // Noted before reading, so that a file that changes meanwhile is seen as changed next time.
     let sources = index::source_files(found);
+    remove_abandoned(dir);
     remove_index(dir)?;
     let mut eval = Draft::new(dir, EVAL_FILE)?;
     let mut views = Draft::new(dir, VIEWS_FILE)?;
@@ -57,6 +60,20 @@ pub(super) fn build(
     let json = serde_json::to_vec(&index).map_err(|error| table.error(error.into()))?;
     table.write(&json)?;
     table.finish()
+}
+
+/// Removes drafts that a killed build left an hour ago or more; younger ones may belong to another process at work.
+fn remove_abandoned(dir: &Path) {
+    let old = |entry: &std::fs::DirEntry| {
+        let name = entry.file_name();
+        let is_draft = name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(DRAFT_SUFFIX);
+        let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|time| time.elapsed().ok());
+        is_draft && age.is_some_and(|age| age.as_secs() >= 3_600)
+    };
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten().filter(old) {
+        // What cannot be removed only takes space.
+        let _ = std::fs::remove_file(entry.path());
+    }
 }
 
 /// Without its index an older cache no longer looks finished while its planes are replaced.
@@ -101,7 +118,7 @@ struct Draft {
 
 impl Draft {
     fn new(dir: &Path, name: &str) -> Result<Self, CacheError> {
-        let draft = dir.join(format!(".{name}.{}.partial", std::process::id()));
+        let draft = dir.join(format!(".{name}.{}{DRAFT_SUFFIX}", std::process::id()));
         let file = File::create(&draft).map_err(|source| CacheError::Write { path: draft.clone(), source })?;
         Ok(Self { file: Some(BufWriter::with_capacity(1 << 20, file)), draft, target: dir.join(name) })
     }

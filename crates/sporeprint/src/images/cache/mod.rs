@@ -137,7 +137,8 @@ impl ImageCache {
     /// Decodes `found` in parallel and writes a cache into `dir`, replacing one that is there.
     ///
     /// `progress` is called from this thread after every group of images. Images stand in the order of `found`, whatever
-    /// the number of threads; memory stays under [`build::GROUP`](CacheConfig) pictures and the files being decoded.
+    /// the number of threads; memory holds the cached
+    /// pictures of one group of 128 images and the files being decoded.
     ///
     /// # Errors
     /// - a directory that cannot be written (full or read-only disk); files of a killed or failed build never look

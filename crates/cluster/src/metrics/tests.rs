@@ -1,0 +1,103 @@
+//! Against scikit-learn; the numbers come from `reference/cluster/metrics.py`.
+
+use super::*;
+use crate::rows::Codes;
+use crate::{Metric, nearest_others};
+use serde_json::Value;
+
+fn golden() -> Value {
+    serde_json::from_str(include_str!("../../../../reference/cluster/metrics.json")).unwrap()
+}
+
+fn numbers<T>(value: &Value, convert: impl Fn(&Value) -> T) -> Vec<T> {
+    value.as_array().unwrap().iter().map(convert).collect()
+}
+
+fn labels(value: &Value) -> Vec<i32> {
+    numbers(value, |x| x.as_i64().unwrap() as i32)
+}
+
+fn check(name: &str, found: f64, expected: &Value) {
+    let expected = expected.as_f64().unwrap();
+    assert!((found - expected).abs() <= 1e-9, "{name}: {found} instead of {expected}");
+}
+
+#[test]
+fn agreement_equals_scikit_learn() {
+    let golden = golden();
+    let cases = golden["partitions"].as_array().unwrap();
+    assert!(cases.len() >= 20);
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let found = agreement(&labels(&case["classes"]), &labels(&case["clusters"])).unwrap();
+        check(&format!("{name} acc"), found.accuracy, &case["acc"]);
+        check(&format!("{name} nmi"), found.nmi, &case["nmi"]);
+        check(&format!("{name} ari"), found.ari, &case["ari"]);
+        check(&format!("{name} ami"), found.ami, &case["ami"]);
+        check(&format!("{name} homogeneity"), found.homogeneity, &case["homogeneity"]);
+        check(&format!("{name} completeness"), found.completeness, &case["completeness"]);
+        check(&format!("{name} purity"), found.purity, &case["purity"]);
+    }
+}
+
+#[test]
+fn figures_of_rows_equal_scikit_learn() {
+    for case in golden()["rows"].as_array().unwrap() {
+        let rows =
+            Codes::new(numbers(&case["data"], |x| x.as_f64().unwrap() as f32), case["dim"].as_u64().unwrap() as usize)
+                .unwrap();
+        let labels = labels(&case["labels"]);
+        for (name, metric) in [("euclidean", Metric::Euclidean), ("cosine", Metric::Cosine)] {
+            let expected = &case[name];
+            check(name, silhouette(rows.view(), &labels, metric).unwrap(), &expected["silhouette"]);
+            for (row, expected) in
+                silhouettes(rows.view(), &labels, metric).unwrap().iter().zip(expected["each"].as_array().unwrap())
+            {
+                check(name, row.unwrap(), expected);
+            }
+            check(name, sampled_silhouette(rows.view(), &labels, metric, 1000, 0).unwrap(), &expected["silhouette"]);
+            let near = nearest_others(rows.view(), 5, metric).unwrap();
+            check(name, knn_accuracy(&near, &labels, &labels).unwrap(), &expected["knn5"]);
+        }
+        let plane: Vec<f32> = rows.view().iter().flat_map(|row| [row[0], row[1]]).collect();
+        let plane = Codes::new(plane, 2).unwrap();
+        check("trust", trustworthiness(rows.view(), plane.view(), 5).unwrap(), &case["trustworthiness"]);
+    }
+}
+
+#[test]
+fn a_stratified_sample_comes_close_to_the_full_silhouette() {
+    let mut random = crate::random::Random::new(2);
+    let mut data = Vec::new();
+    let mut labels = Vec::new();
+    for (cluster, size) in [400, 300, 40].into_iter().enumerate() {
+        for _ in 0..size {
+            data.extend((0..6).map(|c| (random.normal() + if c == cluster { 4.0 } else { 0.0 }) as f32));
+            labels.push(cluster as i32);
+        }
+    }
+    let rows = Codes::new(data, 6).unwrap();
+    let full = silhouette(rows.view(), &labels, Metric::Euclidean).unwrap();
+    let sampled = sampled_silhouette(rows.view(), &labels, Metric::Euclidean, 60, 1).unwrap();
+    assert!((full - sampled).abs() <= 0.03, "{full} {sampled}");
+}
+
+#[test]
+fn noise_is_left_out_of_silhouettes() {
+    let rows = Codes::new(vec![0.0, 0.1, 5.0, 5.1, 100.0], 1).unwrap();
+    let with_noise = silhouettes(rows.view(), &[0, 0, 1, 1, -1], Metric::Euclidean).unwrap();
+    let without = silhouettes(rows.view().gather(&[0, 1, 2, 3]).view(), &[0, 0, 1, 1], Metric::Euclidean).unwrap();
+    assert_eq!(with_noise[..4], without[..]);
+    assert_eq!(with_noise[4], None);
+}
+
+#[test]
+fn requests_without_an_answer_are_named() {
+    let rows = Codes::new(vec![0.0, 1.0, 2.0], 1).unwrap();
+    let message = |labels: &[i32]| silhouette(rows.view(), labels, Metric::Euclidean).unwrap_err().to_string();
+    assert!(message(&[0, 0, 0]).starts_with("clusters = 1"));
+    assert!(message(&[0, 1, 2]).starts_with("clusters = 3"));
+    assert!(message(&[0, 1]).contains("found 2 entries, expected 3"));
+    assert!(agreement(&[0], &[0, 1]).is_err());
+    assert!(agreement(&[], &[]).is_err());
+}
