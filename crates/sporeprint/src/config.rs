@@ -255,13 +255,7 @@ impl Default for RunConfig {
 
 impl Default for PretrainConfig {
     fn default() -> Self {
-        Self {
-            epochs: 10,
-            batch_size: 16,
-            sgd: SgdSettings::new(0.1),
-            freeze_encoder: false,
-            views: false,
-        }
+        Self { epochs: 10, batch_size: 16, sgd: SgdSettings::new(0.1), freeze_encoder: false, views: false }
     }
 }
 
@@ -339,7 +333,13 @@ pub enum ConfigError {
     },
 }
 
-fn check(ok: bool, flag: &'static str, found: impl ToString, expected: &str, hint: &'static str) -> Result<(), ConfigError> {
+fn check(
+    ok: bool,
+    flag: &'static str,
+    found: impl ToString,
+    expected: &str,
+    hint: &'static str,
+) -> Result<(), ConfigError> {
     if ok {
         return Ok(());
     }
@@ -355,7 +355,13 @@ impl RunConfig {
         self.encoder.check()?;
         let a = &self.aggregate;
         for (flag, batch) in [("--pretrain-batch-size", self.pretrain.batch_size), ("--batch-size", a.batch_size)] {
-            check(batch >= 2, flag, batch, "2 or more", "batch norm needs more than one image to take statistics over")?;
+            check(
+                batch >= 2,
+                flag,
+                batch,
+                "2 or more",
+                "batch norm needs more than one image to take statistics over",
+            )?;
         }
         for (flag, sgd) in [("--pretrain-learning-rate", &self.pretrain.sgd), ("--learning-rate", &a.sgd)] {
             let rate = sgd.learning_rate;
@@ -446,7 +452,8 @@ mod tests {
 
     #[test]
     fn background_neighbors_never_exceed_the_images() {
-        let article = AggregateConfig { variant: Variant::Article, background_neighbors: Some(10), ..Default::default() };
+        let article =
+            AggregateConfig { variant: Variant::Article, background_neighbors: Some(10), ..Default::default() };
         assert_eq!(article.background_neighbors(10), 10);
         assert_eq!(AggregateConfig::default().background_neighbors(2), 1);
     }

@@ -64,7 +64,9 @@ impl NeighborSets {
         let close = images
             .iter()
             .enumerate()
-            .flat_map(|(i, &image)| background.indices_of(i).iter().map(move |&other| clusterings.are_close(image, other)))
+            .flat_map(|(i, &image)| {
+                background.indices_of(i).iter().map(move |&other| clusterings.are_close(image, other))
+            })
             .collect();
         Self { background, close }
     }

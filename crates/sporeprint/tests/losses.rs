@@ -5,8 +5,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use sporeprint::bank::MemoryBank;
 use sporeprint::loss::{
-    ClusterHardness, NoiseContrast, Target, UnitCodes, decorrelation, instance_nce, instance_softmax,
-    local_aggregation,
+    ClusterHardness, NoiseContrast, Target, UnitCodes, decorrelation, instance_nce, instance_softmax, local_aggregation,
 };
 use sporeprint::neighbors::{Clusterings, NeighborSets};
 use sporeprint::rng::Rng;
@@ -133,7 +132,8 @@ fn example(seed: u64, n: usize, batch: usize, dim: usize) -> (MemoryBank, Vec<f3
     let mut rng = Rng::new(seed);
     let bank = MemoryBank::random(n, dim, seed ^ 1);
     let images: Vec<u32> = (0..batch as u32).collect();
-    let codes = images.iter().flat_map(|&i| bank.row(i).to_vec()).map(|u| 2.0 * (u + 0.3 * rng.normal() as f32)).collect();
+    let codes =
+        images.iter().flat_map(|&i| bank.row(i).to_vec()).map(|u| 2.0 * (u + 0.3 * rng.normal() as f32)).collect();
     (bank, codes, images)
 }
 
@@ -148,7 +148,8 @@ fn differences(codes: &[f32], loss: impl Fn(&[f32]) -> f32) -> Vec<f32> {
                 loss(&shifted)
             };
             // Richardson's extrapolation of two central differences.
-            let (wide, narrow) = ((shifted(2.0 * h) - shifted(-2.0 * h)) / (4.0 * h), (shifted(h) - shifted(-h)) / (2.0 * h));
+            let (wide, narrow) =
+                ((shifted(2.0 * h) - shifted(-2.0 * h)) / (4.0 * h), (shifted(h) - shifted(-h)) / (2.0 * h));
             (4.0 * narrow - wide) / 3.0
         })
         .collect()
@@ -220,7 +221,8 @@ fn no_close_neighbour_gives_a_finite_loss_and_no_gradient() {
 fn singletons_are_pushed_away_from_everything_else() {
     let (bank, codes, images) = example(6, 12, 4, 4);
     let codes = UnitCodes::new(&codes, 4);
-    let sets = NeighborSets::intersect(&images, background(&codes, &bank, 12), &Clusterings::new((0..12).collect(), 12));
+    let sets =
+        NeighborSets::intersect(&images, background(&codes, &bank, 12), &Clusterings::new((0..12).collect(), 12));
     let aggregation = local_aggregation(&codes, &bank, &sets, 0.07, 0.0).code_loss;
     // With C n B = {i} and B everything, Local Aggregation is instance recognition.
     let instance = instance_softmax(&codes, &images, &bank, 0.07);

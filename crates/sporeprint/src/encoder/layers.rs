@@ -183,3 +183,56 @@ fn blend(running: &mut Param<Tensor<1>>, batch: &Tensor<1>, momentum: f64) {
     };
     *running = Param::initialized(running.id, new);
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Tensor, TensorData};
+    use serde_json::Value;
+
+    use super::{BatchNorm, EPSILON, MOMENTUM, Mode, Pass, trained};
+
+    fn flat(value: &Value) -> Vec<f32> {
+        match value {
+            Value::Array(items) => items.iter().flat_map(flat).collect(),
+            other => vec![other.as_f64().expect("a number") as f32],
+        }
+    }
+
+    fn check<const D: usize>(fixture: &Value, name: &str, found: Tensor<D>) {
+        let found = crate::encoder::values(found);
+        for (found, expected) in found.into_iter().zip(flat(&fixture[name])) {
+            assert!((found - expected).abs() <= 1e-5 * expected.abs().max(1.0), "{name}: {found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn batch_norm_and_its_running_statistics_are_pytorchs() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../reference/fixtures/batchnorm.json");
+        let fixture: Value = serde_json::from_str(&fs_err::read_to_string(path).expect("a fixture")).expect("JSON");
+        assert_eq!((fixture["eps"].as_f64(), fixture["momentum"].as_f64()), (Some(EPSILON), Some(MOMENTUM)));
+        let device = Device::flex().autodiff();
+        let tensor = |name: &str| Tensor::<4>::from_data(TensorData::new(flat(&fixture[name]), [2, 3, 2, 2]), &device);
+        let mut norm = BatchNorm::init(3, &device);
+        norm.weight = trained(flat(&fixture["gamma"]), [3], &device);
+        norm.bias = trained(flat(&fixture["beta"]), [3], &device);
+
+        let x1 = tensor("x1").require_grad();
+        let mut pass = Pass::new(Mode::Train);
+        let y1 = norm.forward(x1.clone(), false, &mut pass);
+        let gradients = (y1.clone() * tensor("upstream")).sum().backward();
+        check(&fixture, "y1", y1);
+        check(&fixture, "grad_x1", x1.grad(&gradients).expect("x requires it"));
+        check(&fixture, "grad_gamma", norm.weight.grad(&gradients).expect("trained"));
+        check(&fixture, "grad_beta", norm.bias.grad(&gradients).expect("trained"));
+        norm.absorb(&pass.statistics[0], MOMENTUM);
+        check(&fixture, "running_mean1", norm.running_mean.val());
+        check(&fixture, "running_var1", norm.running_var.val());
+
+        let mut pass = Pass::new(Mode::Train);
+        check(&fixture, "y2", norm.forward(tensor("x2"), false, &mut pass));
+        norm.absorb(&pass.statistics[0], MOMENTUM);
+        check(&fixture, "running_mean2", norm.running_mean.val());
+        check(&fixture, "running_var2", norm.running_var.val());
+        check(&fixture, "y_eval_x1", norm.forward(tensor("x1"), false, &mut Pass::new(Mode::Evaluate)));
+    }
+}

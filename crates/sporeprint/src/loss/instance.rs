@@ -1,7 +1,7 @@
-use rayon::prelude::*;
 use super::product::{dot_products, weighted_sums};
 use super::{CodeLoss, UnitCodes};
 use crate::bank::MemoryBank;
+use rayon::prelude::*;
 
 /// Instance recognition with the exact softmax: each image is a class of its own, its bank row the class's weight.
 ///
@@ -133,9 +133,8 @@ pub fn decorrelation(codes: &UnitCodes) -> DecorrelationLoss {
         row.iter_mut().for_each(|c| *c /= total * dim as f32);
         row[l] -= 1.0 / dim as f32;
     }
-    let symmetric: Vec<f32> = (0..dim * dim)
-        .map(|at| (correlation[at] + correlation[at % dim * dim + at / dim]) / TEMPERATURE)
-        .collect();
+    let symmetric: Vec<f32> =
+        (0..dim * dim).map(|at| (correlation[at] + correlation[at % dim * dim + at / dim]) / TEMPERATURE).collect();
     let on_columns = unit.gradient_on_codes(weighted_sums(&symmetric, unit.rows(), batch));
     let gradient = (0..batch * dim).map(|at| on_columns[at % dim * batch + at / dim]).collect();
     CodeLoss { loss: mean(&losses), gradient: codes.gradient_on_codes(gradient) }

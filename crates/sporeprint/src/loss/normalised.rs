@@ -63,14 +63,12 @@ impl UnitCodes {
     /// When `gradient` has another shape than the codes.
     pub fn gradient_on_codes(&self, mut gradient: Vec<f32>) -> Vec<f32> {
         assert_eq!(gradient.len(), self.rows.len(), "one gradient per code");
-        gradient
-            .par_chunks_exact_mut(self.dim)
-            .zip(self.rows.par_chunks_exact(self.dim))
-            .zip(&self.lengths)
-            .for_each(|((g, v), length)| {
+        gradient.par_chunks_exact_mut(self.dim).zip(self.rows.par_chunks_exact(self.dim)).zip(&self.lengths).for_each(
+            |((g, v), length)| {
                 let along: f32 = g.iter().zip(v).map(|(g, v)| g * v).sum();
                 g.iter_mut().zip(v).for_each(|(g, v)| *g = (*g - along * v) / length);
-            });
+            },
+        );
         gradient
     }
 }

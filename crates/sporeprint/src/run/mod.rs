@@ -8,5 +8,5 @@ pub mod tables;
 
 pub use atomic::write_atomically;
 pub use layout::RunDir;
-pub use session::{Existing, Session, SessionError, Stage};
 pub use npy::{Array, NpyError, NpyFloat, read_npy, write_npy};
+pub use session::{Existing, Session, SessionError, Stage};

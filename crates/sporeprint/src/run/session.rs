@@ -271,9 +271,24 @@ fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
 fn clear(dir: &RunDir) -> Result<(), SessionError> {
     let folders = [dir.cache(), dir.checkpoints(), dir.report(), dir.clusters()];
     let files = [
-        dir.stages(), dir.images(), dir.skipped(), dir.metrics(), dir.autoencoder(), dir.encoder(),
-        dir.embeddings(), dir.embeddings_parquet(), dir.assignments_csv(), dir.assignments(), dir.clusters_csv(),
-        dir.neighbors(), dir.centroids(), dir.center(), dir.map(), dir.k_curve(), dir.evaluation(), dir.reconstructions(),
+        dir.stages(),
+        dir.images(),
+        dir.skipped(),
+        dir.metrics(),
+        dir.autoencoder(),
+        dir.encoder(),
+        dir.embeddings(),
+        dir.embeddings_parquet(),
+        dir.assignments_csv(),
+        dir.assignments(),
+        dir.clusters_csv(),
+        dir.neighbors(),
+        dir.centroids(),
+        dir.center(),
+        dir.map(),
+        dir.k_curve(),
+        dir.evaluation(),
+        dir.reconstructions(),
         dir.config(),
     ];
     folders.iter().filter(|p| p.is_dir()).try_for_each(fs::remove_dir_all)?;

@@ -231,11 +231,8 @@ pub fn clusterings(
     step: u64,
 ) -> Result<Clusterings, sporeprint_cluster::Error> {
     let n_images = rows.len();
-    let k_means = KMeans {
-        init: Init::Random,
-        max_iter: config.clustering_rounds,
-        ..KMeans::new(config.centroids(n_images))
-    };
+    let k_means =
+        KMeans { init: Init::Random, max_iter: config.clustering_rounds, ..KMeans::new(config.centroids(n_images)) };
     let first = step * config.clusterings as u64;
     let seeds: Vec<u64> =
         (first..first + config.clusterings as u64).map(|n| Rng::for_stage(seed, "clusterings", n).next_u64()).collect();

@@ -183,7 +183,11 @@ impl EpochLoop {
         checkpoint.write(&self.checkpoints, self.stage, state.position.step)
     }
 
-    fn restore(&self, learner: &mut impl Learner, observer: &dyn Observer) -> Result<Option<LoopState>, CheckpointError> {
+    fn restore(
+        &self,
+        learner: &mut impl Learner,
+        observer: &dyn Observer,
+    ) -> Result<Option<LoopState>, CheckpointError> {
         let (found, warnings) = Checkpoint::newest(&self.checkpoints, self.stage)?;
         warnings.iter().for_each(|text| observer.note(text));
         let Some((path, mut checkpoint)) = found else { return Ok(None) };
