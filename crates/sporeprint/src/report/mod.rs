@@ -1,1 +1,80 @@
-//! The run as pages to look at.
+//! The run as pages to look at: static files that open from disk, without server or network.
+//!
+//! [`ReportData`] holds the tables, [`render`] turns them into pages (pure text to text), [`write`] adds the
+//! pictures and puts everything into the run's `report` folder, [`write_figures`] draws pictures for papers.
+
+mod advice;
+mod data;
+mod error;
+mod escape;
+mod figures;
+mod html;
+mod overview;
+mod pages;
+mod plots;
+mod raster;
+mod scripts;
+mod sprites;
+mod summary;
+
+use std::path::PathBuf;
+
+use fs_err as fs;
+
+use crate::run::RunDir;
+use summary::Summary;
+
+pub use data::ReportData;
+pub use error::ReportError;
+pub use escape::{html_text, visible};
+pub use figures::write_figures;
+pub use html::render;
+pub use plots::{Series, bar_chart, doubling_classes, line_chart};
+pub use sprites::{Picture, SheetLayout, Sheets};
+
+/// Gives the pixels of an image by its index, or nothing if they are gone.
+pub type Thumbnails<'a> = &'a (dyn Fn(usize) -> Option<Picture<'a>> + Sync);
+
+/// How to write a report.
+#[derive(Clone, Copy)]
+pub struct ReportOptions<'a> {
+    /// Where pictures come from.
+    pub thumbnails: Thumbnails<'a>,
+    /// Side of a thumbnail in pixels; without it, smaller the more images there are, and never larger than they are.
+    pub thumbnail_px: Option<u32>,
+}
+
+/// Reads the tables of a run and writes its report; gives the path of the first page.
+///
+/// The old report stays whole until the new one is complete.
+///
+/// # Errors
+/// - a table is missing, damaged or disagrees with another; the disk is full or read-only
+pub fn write(run: &RunDir, options: &ReportOptions<'_>) -> Result<PathBuf, ReportError> {
+    let data = ReportData::from_run(run)?;
+    let [fresh, old] = ["report.new", "report.old"].map(|name| run.root().join(name));
+    for leftover in [&fresh, &old] {
+        if leftover.exists() {
+            fs::remove_dir_all(leftover)?;
+        }
+    }
+    for folder in ["assets", "data", "sheets"] {
+        fs::create_dir_all(fresh.join(folder))?;
+    }
+    let order = Summary::new(&data).order;
+    let sheets = sprites::write_sheets(&fresh.join("sheets"), &order, options)?;
+    for (name, text) in render(&data, &sheets) {
+        fs::write(fresh.join(name), text)?;
+    }
+    if data.has_reconstructions {
+        fs::copy(run.reconstructions(), fresh.join("reconstructions.png"))?;
+    }
+    if run.report().exists() {
+        fs::rename(run.report(), &old)?;
+    }
+    fs::rename(&fresh, run.report())?;
+    if old.exists() {
+        fs::remove_dir_all(&old)?;
+    }
+    Ok(run.report_index())
+}

@@ -1,0 +1,178 @@
+//! Thumbnails in sheets: a page loads one file for many pictures, and only those that come into view.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use fs_err as fs;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use image::{ExtendedColorType, ImageBuffer, Rgb, RgbImage};
+use rayon::prelude::*;
+
+use super::{ReportError, ReportOptions, Thumbnails};
+use crate::run::write_atomically;
+
+/// JPEG quality at which thumbnails show no blocks.
+const QUALITY: u8 = 84;
+/// Sheets are at most about this wide and high: larger ones cost memory for one picture in view.
+const SHEET_PX: u32 = 1152;
+/// Colour of the cell of a picture that is gone.
+const ABSENT: Rgb<u8> = Rgb([150, 144, 138]);
+
+/// Pixels of one image, eight bits each of red, green and blue, row after row.
+#[derive(Clone, Debug)]
+pub struct Picture<'a> {
+    /// Pixels per row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `3 * width * height` bytes.
+    pub data: Cow<'a, [u8]>,
+}
+
+/// Cells of a sheet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SheetLayout {
+    /// Side of a cell in pixels.
+    pub cell: u32,
+    /// Cells per row.
+    pub columns: u32,
+    /// Rows of a full sheet.
+    pub rows: u32,
+}
+
+impl SheetLayout {
+    /// The layout for cells of a given side.
+    #[must_use]
+    pub fn new(cell: u32) -> Self {
+        let columns = (SHEET_PX / cell.max(1)).max(1);
+        Self { cell, columns, rows: columns }
+    }
+
+    fn per_sheet(&self) -> usize {
+        (self.columns * self.rows) as usize
+    }
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sheets {
+    /// Cells of a sheet.
+    pub layout: SheetLayout,
+    /// Per image, by index: whether its pixels were gone.
+    pub absent: Vec<bool>,
+}
+
+/// Writes the pictures of `order` into `0.jpg`, `1.jpg`, .., in that order.
+pub(super) fn write_sheets(dir: &Path, order: &[u32], options: &ReportOptions<'_>) -> Result<Sheets, ReportError> {
+    let layout = SheetLayout::new(options.thumbnail_px.unwrap_or_else(|| fitting_cell(order, options.thumbnails)));
+    let gone: Vec<Vec<u32>> = order
+        .par_chunks(layout.per_sheet())
+        .enumerate()
+        .map(|(number, images)| {
+            let (sheet, gone) = draw_sheet(images, layout, options.thumbnails);
+            let path = dir.join(format!("{number}.jpg"));
+            let mut bytes = Vec::new();
+            JpegEncoder::new_with_quality(&mut bytes, QUALITY)
+                .encode(sheet.as_raw(), sheet.width(), sheet.height(), ExtendedColorType::Rgb8)
+                .map_err(|error| ReportError::Picture { path: path.clone(), reason: error.to_string() })?;
+            fs::write(&path, bytes)?;
+            Ok(gone)
+        })
+        .collect::<Result<_, ReportError>>()?;
+    let mut absent = vec![false; order.len()];
+    gone.into_iter().flatten().for_each(|image| absent[image as usize] = true);
+    Ok(Sheets { layout, absent })
+}
+
+/// The larger the run, the smaller its thumbnails; none larger than most of the first few images are.
+fn fitting_cell(order: &[u32], thumbnails: Thumbnails<'_>) -> u32 {
+    let wanted = match order.len() {
+        0..=2_000 => 160,
+        2_001..=20_000 => 112,
+        _ => 64,
+    };
+    let mut sides: Vec<u32> =
+        order.iter().take(32).filter_map(|&image| thumbnails(image as usize)).map(|p| p.width.min(p.height)).collect();
+    sides.sort_unstable();
+    sides.get(sides.len() / 2).map_or(wanted, |&side| wanted.min(side.max(32)))
+}
+
+fn draw_sheet(images: &[u32], layout: SheetLayout, thumbnails: Thumbnails<'_>) -> (RgbImage, Vec<u32>) {
+    let rows = (images.len() as u32).div_ceil(layout.columns);
+    let mut sheet = RgbImage::new(layout.columns * layout.cell, rows * layout.cell);
+    let mut gone = Vec::new();
+    for (at, &image) in (0..).zip(images) {
+        let cell = thumbnails(image as usize).and_then(|picture| square(&picture, layout.cell)).unwrap_or_else(|| {
+            gone.push(image);
+            placeholder(layout.cell)
+        });
+        let (x, y) = (at % layout.columns * layout.cell, at / layout.columns * layout.cell);
+        imageops::replace(&mut sheet, &cell, i64::from(x), i64::from(y));
+    }
+    (sheet, gone)
+}
+
+/// The middle square of a picture at a given side, antialiased. Nothing if the sizes do not fit the bytes.
+pub(super) fn square(picture: &Picture<'_>, side: u32) -> Option<RgbImage> {
+    let pixels = ImageBuffer::<Rgb<u8>, _>::from_raw(picture.width, picture.height, picture.data.as_ref())?;
+    let short = picture.width.min(picture.height);
+    if short == 0 {
+        return None;
+    }
+    let (x, y) = ((picture.width - short) / 2, (picture.height - short) / 2);
+    let middle = imageops::crop_imm(&pixels, x, y, short, short).to_image();
+    Some(if short == side { middle } else { imageops::resize(&middle, side, side, FilterType::Triangle) })
+}
+
+/// A grey cell with a lighter cross: there was a picture here.
+pub(super) fn placeholder(side: u32) -> RgbImage {
+    RgbImage::from_fn(side, side, |x, y| {
+        let on_cross = x.abs_diff(y) <= side / 40 || x.abs_diff(side - 1 - y) <= side / 40;
+        let inside = (side / 4..side - side / 4).contains(&x);
+        if on_cross && inside { Rgb([205, 200, 195]) } else { ABSENT }
+    })
+}
+
+/// Writes a picture as PNG, whole or not at all.
+pub(super) fn write_png(path: &Path, picture: &RgbImage) -> Result<(), ReportError> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .map_err(|error| ReportError::Picture { path: path.to_owned(), reason: error.to_string() })?;
+    write_atomically(path, |out| std::io::Write::write_all(out, bytes.get_ref()))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(width: u32, height: u32, value: u8) -> Picture<'static> {
+        Picture { width, height, data: vec![value; (3 * width * height) as usize].into() }
+    }
+
+    #[test]
+    fn every_image_lies_in_its_cell_and_missing_ones_are_counted() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let order: Vec<u32> = (0..40).rev().collect();
+        let thumbnails = |image: usize| (image != 7).then(|| plain(20 + image as u32, 64, 6 * image as u8));
+        let options = ReportOptions { thumbnails: &thumbnails, thumbnail_px: Some(192) };
+        let sheets = write_sheets(dir.path(), &order, &options).expect("written");
+        assert_eq!(sheets.layout, SheetLayout { cell: 192, columns: 6, rows: 6 });
+        assert_eq!(sheets.absent.iter().filter(|&&absent| absent).count(), 1);
+        assert!(sheets.absent[7]);
+        let second = image::open(dir.path().join("1.jpg")).expect("sheet").to_rgb8();
+        assert_eq!(second.dimensions(), (6 * 192, 192));
+        // Slot 36 holds image 3, the first of the second sheet.
+        assert!(second.get_pixel(96, 96).0[0].abs_diff(18) <= 2);
+    }
+
+    #[test]
+    fn sizes_that_contradict_the_bytes_give_a_placeholder() {
+        let short = Picture { width: 9, height: 9, data: vec![0; 3].into() };
+        assert!(square(&short, 8).is_none());
+        assert!(square(&plain(0, 4, 0), 8).is_none());
+        assert_eq!(square(&plain(300, 2, 90), 8).expect("square").get_pixel(4, 4).0, [90; 3]);
+    }
+}

@@ -1,0 +1,120 @@
+//! Figures of a run that several pages need, computed from the tables.
+
+use std::collections::BTreeMap;
+
+use super::ReportData;
+
+/// One cluster as the pages show it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ClusterSummary {
+    pub(crate) id: i32,
+    pub(crate) size: usize,
+    pub(crate) spread: f32,
+    pub(crate) medoid: u32,
+    pub(crate) nearest: Vec<i32>,
+    /// First of its images in [`Summary::order`].
+    pub(crate) start: usize,
+    /// Images marked as odd.
+    pub(crate) odd: usize,
+    /// Commonest label and its share of the labelled images.
+    pub(crate) top_label: Option<(String, f64)>,
+}
+
+/// Figures of the whole run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Summary {
+    /// Images by cluster (noise last), then distance, then index: the order of the pictures in the sheets.
+    pub(crate) order: Vec<u32>,
+    /// Clusters by falling size, noise last.
+    pub(crate) clusters: Vec<ClusterSummary>,
+    /// Distinct labels, sorted.
+    pub(crate) labels: Vec<String>,
+    /// Position in `labels` of each image's label.
+    pub(crate) label_ids: Vec<i32>,
+}
+
+/// An image whose oddness is at least this is marked.
+const ODD: f32 = 1.;
+
+impl Summary {
+    pub(crate) fn new(data: &ReportData) -> Self {
+        let n = data.n_images();
+        let cluster = |index: u32| data.assignments.get(index as usize).map_or(-1, |row| row.cluster);
+        let distance = |index: u32| data.assignments.get(index as usize).map_or(0., |row| row.distance);
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        // As unsigned numbers, noise (-1) comes last.
+        let key = |index: u32| cluster(index) as u32;
+        order.sort_by(|&a, &b| key(a).cmp(&key(b)).then(distance(a).total_cmp(&distance(b))).then(a.cmp(&b)));
+
+        let mut labels: Vec<String> = data.images.iter().filter_map(|image| image.label.clone()).collect();
+        labels.sort();
+        labels.dedup();
+        let label_id = |label: &Option<String>| {
+            label.as_ref().and_then(|label| labels.binary_search(label).ok()).map_or(-1, |id| id as i32)
+        };
+        let label_ids: Vec<i32> = data.images.iter().map(|image| label_id(&image.label)).collect();
+
+        let known: BTreeMap<i32, _> = data.clusters.iter().map(|row| (row.cluster, row)).collect();
+        let mut clusters = Vec::new();
+        let mut start = 0;
+        for images in order.chunk_by(|&a, &b| cluster(a) == cluster(b)) {
+            let id = cluster(images[0]);
+            let row = known.get(&id);
+            if !data.assignments.is_empty() {
+                clusters.push(ClusterSummary {
+                    id,
+                    size: images.len(),
+                    spread: row.map_or_else(
+                        || (images.iter().map(|&i| f64::from(distance(i))).sum::<f64>() / images.len() as f64) as f32,
+                        |row| row.spread,
+                    ),
+                    medoid: row.map_or(images[0], |row| row.medoid),
+                    nearest: row.map_or_else(Vec::new, |row| row.nearest.clone()),
+                    start,
+                    odd: images.iter().filter(|&&i| data.assignments[i as usize].outlier >= ODD).count(),
+                    top_label: top_label(images, &label_ids, &labels),
+                });
+            }
+            start += images.len();
+        }
+        clusters.sort_by_key(|cluster| (cluster.id < 0, std::cmp::Reverse(cluster.size), cluster.id));
+        Self { order, clusters, labels, label_ids }
+    }
+
+    /// Clusters without the noise.
+    pub(crate) fn real(&self) -> impl Iterator<Item = &ClusterSummary> + Clone {
+        self.clusters.iter().filter(|cluster| cluster.id >= 0)
+    }
+
+    pub(crate) fn n_clusters(&self) -> usize {
+        self.real().count()
+    }
+
+    pub(crate) fn n_singletons(&self) -> usize {
+        self.real().filter(|cluster| cluster.size == 1).count()
+    }
+
+    pub(crate) fn n_noise(&self) -> usize {
+        self.clusters.iter().find(|cluster| cluster.id < 0).map_or(0, |cluster| cluster.size)
+    }
+
+    pub(crate) fn largest(&self) -> usize {
+        self.real().map(|cluster| cluster.size).max().unwrap_or(0)
+    }
+
+    pub(crate) fn n_odd(&self) -> usize {
+        self.clusters.iter().map(|cluster| cluster.odd).sum()
+    }
+}
+
+fn top_label(images: &[u32], label_ids: &[i32], labels: &[String]) -> Option<(String, f64)> {
+    let mut counts = BTreeMap::new();
+    images
+        .iter()
+        .map(|&i| label_ids[i as usize])
+        .filter(|&id| id >= 0)
+        .for_each(|id| *counts.entry(id).or_insert(0) += 1);
+    let labelled: usize = counts.values().sum();
+    let (&id, &count) = counts.iter().max_by_key(|&(&id, &count)| (count, std::cmp::Reverse(id)))?;
+    Some((labels[id as usize].clone(), count as f64 / labelled as f64))
+}
