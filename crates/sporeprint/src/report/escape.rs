@@ -104,13 +104,13 @@ mod tests {
         #[test]
         fn no_text_opens_a_tag_or_leaves_an_attribute(text in any::<String>()) {
             let html = html_text(&text);
-            prop_assert!(!html.contains(['<', '>', '"', '\'', '\n', '\u{202e}', '\0']));
+            prop_assert!(!html.contains(['<', '>', '"', '\'', '\n', '\u{202e}', '\0']), "{}", html);
         }
 
         #[test]
         fn script_values_are_json_without_markup(text in any::<String>()) {
             let script = script_value(&serde_json::Value::from(text.as_str()));
-            prop_assert!(!script.contains(['<', '>', '&', '\u{2028}', '\u{2029}']));
+            prop_assert!(!script.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{}", script);
             prop_assert_eq!(serde_json::from_str::<String>(&script).expect("JSON"), text);
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use fs_err as fs;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
-use image::{ExtendedColorType, ImageBuffer, Rgb, RgbImage};
+use image::{ExtendedColorType, Rgb, RgbImage};
 use rayon::prelude::*;
 
 use super::{ReportError, ReportOptions, Thumbnails};
@@ -115,7 +115,7 @@ fn draw_sheet(images: &[u32], layout: SheetLayout, thumbnails: Thumbnails<'_>) -
 
 /// The middle square of a picture at a given side, antialiased. Nothing if the sizes do not fit the bytes.
 pub(super) fn square(picture: &Picture<'_>, side: u32) -> Option<RgbImage> {
-    let pixels = ImageBuffer::<Rgb<u8>, _>::from_raw(picture.width, picture.height, picture.data.as_ref())?;
+    let pixels = RgbImage::from_raw(picture.width, picture.height, picture.data.to_vec())?;
     let short = picture.width.min(picture.height);
     if short == 0 {
         return None;

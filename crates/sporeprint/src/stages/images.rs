@@ -7,7 +7,7 @@ use crate::images::{
     Built, CacheConfig, FindOptions, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images,
 };
 use crate::progress::Observer;
-use crate::report::{ReportOptions, Thumbnail};
+use crate::report::Picture;
 use crate::run::tables::{ImageRow, ImageStatus, SkippedRow, read_images, write_images, write_skipped};
 use crate::run::{RunDir, Session, Stage};
 
@@ -67,13 +67,10 @@ impl Images {
         Ok(())
     }
 
-    pub(super) fn write_report(&self, session: &Session) -> Result<(), StageError> {
-        let thumbnail = |index: u32| {
-            let view = self.cache.view(index as usize);
-            Some(Thumbnail { width: view.width, height: view.height, rgb: view.data })
-        };
-        crate::report::write(&session.dir, &ReportOptions::default(), &thumbnail)?;
-        Ok(())
+    /// The pixels that pages show: views where they are there, for they are larger than what the network sees.
+    pub(super) fn picture(&self, index: usize) -> Option<Picture<'_>> {
+        let view = (index < self.len()).then(|| self.cache.view(index))?;
+        Some(Picture { width: view.width as u32, height: view.height as u32, data: view.data.into() })
     }
 
     fn rows(&self) -> Vec<ImageRow> {

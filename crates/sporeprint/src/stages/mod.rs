@@ -20,6 +20,7 @@ pub use sort::sort_into_folders;
 pub use train::{aggregate, embed, forget_checkpoints, pretrain};
 
 use crate::progress::Observer;
+use crate::report::ReportOptions;
 use crate::run::Session;
 
 /// Writes the pages of a run from its tables.
@@ -27,6 +28,8 @@ use crate::run::Session;
 /// # Errors
 /// When a table cannot be read or a page not be written.
 pub fn report(session: &Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
-    observer.note(&format!("report: {}", session.dir.report_index().display()));
-    images.write_report(session)
+    let thumbnails = |index: usize| images.picture(index);
+    let page = crate::report::write(&session.dir, &ReportOptions { thumbnails: &thumbnails, thumbnail_px: None })?;
+    observer.note(&format!("report: {}", page.display()));
+    Ok(())
 }
