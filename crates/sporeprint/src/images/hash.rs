@@ -50,7 +50,8 @@ fn luma(rgb: &[u8]) -> u32 {
 /// `max_distance` bits apart. A picture without near-duplicates is its own group.
 ///
 /// Flat pictures (fewer than 16 bits set) are linked only when their hashes and `content` are both equal. Compares all
-/// pairs, `n^2 / 2` times four XORs, without keeping any matrix: a second for 50 000 pictures.
+/// pairs, `n^2 / 2` times four XORs, without keeping any matrix: about 5 ns a pair,
+/// so 7 s for 50 000 pictures on one core and 26 s for 100 000.
 ///
 /// # Panics
 /// - when the two lists differ in length
