@@ -147,7 +147,7 @@ pub(crate) struct AggregateArgs {
     /// Passes over all images; 0 leaves the stage out
     #[arg(long, value_name = "N")]
     pub(crate) aggregate_epochs: Option<usize>,
-    /// Passes with the instance objective first (the paper: 10)
+    /// Of these, passes with the instance objective first (the paper: 10 of 200)
     #[arg(long, value_name = "N")]
     pub(crate) warmup_epochs: Option<usize>,
     /// Images per step

@@ -201,6 +201,57 @@ fn a_loss_that_is_not_finite_stops_and_names_the_images() {
 }
 
 #[test]
+fn every_objective_and_variant_trains() {
+    let example = Example::new(20);
+    let cases: &[(&str, &[&str])] = &[
+        ("instance", &["--objective", "instance", "--decorrelation", "0.5"]),
+        ("hardness", &["--objective", "cluster-hardness"]),
+        ("article", &["--variant", "article", "--refresh", "1-steps", "--no-views"]),
+        ("warm-up", &["--warmup-epochs", "1", "--bank", "random", "--head-dim", "16"]),
+        ("flatten", &["--merge", "flatten"]),
+        ("resnet", &["--encoder", "resnet18"]),
+        ("frozen", &["--freeze-encoder"]),
+    ];
+    for (name, more) in cases {
+        check_success(&example.run(name, more));
+        let log = std::fs::read_to_string(example.out(name).join("metrics.jsonl")).unwrap();
+        let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+        assert_eq!((&last["stage"], &last["epoch"]), (&"aggregate".into(), &2.0.into()), "{name}: {last}");
+        assert!(last["loss"].as_f64().unwrap().is_finite(), "{name}: {last}");
+    }
+}
+
+#[test]
+fn weights_of_another_network_are_refused_with_what_differs() {
+    let example = Example::new(16);
+    check_success(&example.run("run", &[]));
+    let weights = example.out("run").join("encoder.safetensors");
+    let output = example.run("other", &["--encoder", "vgg13-bn", "--weights", weights.to_str().unwrap()]);
+    check_failure(&output, 1, &["encoder.safetensors", "features.", "hint:"]);
+    check_success(&example.run("same", &["--weights", weights.to_str().unwrap()]));
+}
+
+#[test]
+fn two_runs_cannot_share_a_directory() {
+    let example = Example::new(30);
+    let mut first = example.command("run", &["--aggregate-epochs", "400"]).stderr(Stdio::null()).spawn().unwrap();
+    while !example.out("run").join("config.toml").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = example.run("run", &["--resume", "--aggregate-epochs", "400"]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    check_failure(&second, 1, &["in use", "hint:"]);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let example = Example::new(12);
+    std::fs::write(example.out("file"), "not a folder").unwrap();
+    check_failure(&example.run("file/run", &[]), 1, &["file/run"]);
+}
+
+#[test]
 fn other_settings_are_refused_and_named_on_resume() {
     let example = Example::new(16);
     check_success(&example.run("run", &[]));

@@ -42,6 +42,7 @@ fn settings(args: &DemoVerb, photos: std::path::PathBuf) -> RunConfig {
     config.images.paths = vec![photos];
     config.images.labels = Labels::FromDirs;
     config.encoder.width = 0.25;
+    config.pretrain.epochs = 6;
     config.cluster.n_clusters = ClusterCount::Fixed(KINDS.len());
     config
 }
