@@ -315,16 +315,17 @@ mod tests {
             let config = Hdbscan { min_cluster_size: setting("min_cluster_size"), min_samples: setting("min_samples") };
             let found = config.fit(rows.view(), &Silent).unwrap();
             let expected: Vec<i32> = numbers("labels").into_iter().map(|x| x as i32).collect();
-            let expected = relabel_by_size(&expected);
+            // Such a row can also swap the ids of two clusters of nearly equal size.
+            let labels = crate::match_ids(&expected, &found.labels, 1000).unwrap().labels;
             // Mutual reachabilities are often equal, and a row between two clusters may then join either: one per case may.
-            let differ = |row: &usize| found.labels[*row] != expected[*row];
+            let differ = |row: &usize| labels[*row] != expected[*row];
             let other: Vec<usize> = (0..rows.len()).filter(differ).collect();
             assert!(other.len() <= 1, "{other:?}");
             let depths = found.membership.iter().zip(numbers("membership")).enumerate();
             for (row, (found, expected)) in depths.filter(|(row, _)| !other.contains(row)) {
                 assert!((f64::from(*found) - expected).abs() <= 1e-4, "{row}: {found} {expected}");
             }
-            assert!(other.iter().all(|&row| found.labels[row] >= 0 && expected[row] >= 0));
+            assert!(other.iter().all(|&row| labels[row] >= 0 && expected[row] >= 0));
         }
     }
 

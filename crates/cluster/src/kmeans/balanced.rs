@@ -107,7 +107,7 @@ mod tests {
     fn no_cluster_outgrows_its_room() {
         let mut random = Random::new(3);
         // Nine tenths of the rows in one place.
-        let far = |row: usize| if row % 10 == 0 { 30.0 } else { 0.0 };
+        let far = |row: usize| if row.is_multiple_of(10) { 30.0 } else { 0.0 };
         let data = (0..500 * 6).map(|at| (random.normal() + far(at / 6)) as f32).collect();
         let rows = Codes::new(data, 6).unwrap();
         for (slack, room) in [(0.0, 50), (0.1, 55), (0.5, 75)] {
