@@ -1,13 +1,44 @@
 //! Neighbours, k-means, partitions and metrics on `f32` codes.
 //!
 //! Everything here takes row-major tables ([`RowsView`]), is deterministic for a seed whatever the number of threads,
-//! uses the rayon pool that it is called from, reads no files and prints nothing.
+//! uses the rayon pool that it is called from, reads no files and prints nothing. Nothing is `n x n`.
+//!
+//! * search: [`nearest`], [`nearest_others`]
+//! * partitions: [`KMeans`] (and [`MiniBatchKMeans`], [`HierarchicalKMeans`], [`BalancedKMeans`]), [`agglomerate`],
+//!   [`Hdbscan`]; how many: [`ChooseK`]
+//! * spaces to cluster in: [`Pca`], [`diffuse`] over a [`mutual_graph`], [`spectral_embedding`], [`Umap`]; several kinds of
+//!   codes: [`fuse_graphs`]; several partitions: [`consensus_graph`]
+//! * what came out: [`describe_rows`], [`describe_clusters`], [`near_duplicates`]; new rows: [`Assigner`]; ids:
+//!   [`relabel_by_size`], [`match_ids`]
+//! * how good it is: [`agreement`], [`silhouette`], [`knn_accuracy`], [`trustworthiness`]
+//!
+//! Labels are `i32` with noise -1; assignments of k-means, which knows no noise, are `u32`.
+//!
+//! ```
+//! use sporeprint_cluster::{KMeans, Metric, RowsView, nearest};
+//!
+//! # fn main() -> sporeprint_cluster::Result<()> {
+//! let codes = [0.0, 0.1, 0.1, 0.0, 9.0, 9.1, 9.1, 9.0];
+//! let rows = RowsView::new(&codes, 2)?;
+//! let run = KMeans { n_init: 3, ..KMeans::new(2) }.fit(rows)?;
+//! assert_eq!(run.sizes(), [2, 2]);
+//! assert_eq!(run.assignments[0], run.assignments[1]);
+//!
+//! let found = nearest(rows, rows, 2, Metric::Euclidean)?;
+//! assert_eq!(found.indices_of(3), [3, 2]);
+//! # Ok(())
+//! # }
+//! ```
 
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod best;
+mod choose_k;
 mod describe;
 mod error;
+mod graph;
+mod hierarchy;
 mod kmeans;
 mod labels;
 mod lanes;
@@ -17,17 +48,22 @@ mod panels;
 mod products;
 mod progress;
 mod random;
+mod reduce;
 mod rows;
 mod top_k;
 
+pub use choose_k::{ChooseK, ChosenK, Evidence};
 pub use describe::{
     Assigned, Assigner, ClusterFacts, DuplicateRule, Hashes, RowFacts, centroids_of, describe_clusters, describe_rows,
     near_duplicates,
 };
 pub use error::{Error, Result};
-pub use kmeans::{Init, KMeans, Run};
+pub use graph::{Graph, consensus_graph, diffuse, fuse_graphs, mutual_graph};
+pub use hierarchy::{DensityClusters, Hdbscan, Linkage, Merge, MergeTree, agglomerate};
+pub use kmeans::{BalancedKMeans, HierarchicalKMeans, Init, KMeans, MiniBatchKMeans, Run};
 pub use labels::{MatchedIds, match_ids, relabel_by_size};
 pub use metrics::{Agreement, agreement, knn_accuracy, sampled_silhouette, silhouette, silhouettes, trustworthiness};
 pub use neighbors::{Metric, Neighbors, nearest, nearest_others};
 pub use progress::{Progress, Silent, Step};
+pub use reduce::{Pca, Umap, spectral_embedding};
 pub use rows::{Codes, RowsView};

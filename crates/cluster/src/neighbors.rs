@@ -282,9 +282,9 @@ mod tests {
                     let mut order: Vec<usize> = (0..m).collect();
                     let score = |j: usize| plain(queries.row(q), bank.row(j), metric);
                     order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
-                    for rank in 0..k {
+                    for (rank, &nearest) in order.iter().enumerate().take(k) {
                         let sign = if metric == Metric::Euclidean { -1.0 } else { 1.0 };
-                        let (value, expected) = (f64::from(found.scores_of(q)[rank]), sign * score(order[rank]));
+                        let (value, expected) = (f64::from(found.scores_of(q)[rank]), sign * score(nearest));
                         assert!(
                             (value - expected).abs() <= 2e-5 * (1.0 + expected.abs()),
                             "{metric:?} {value} {expected}"

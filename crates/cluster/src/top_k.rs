@@ -113,7 +113,13 @@ impl Sink for TopK<'_> {
                 best = simd.max_f32s(best, row[v]);
             }
             let threshold = S::as_simd_f32s(&self.thresholds).0[v];
-            if simd.first_true_m32s(simd.less_than_f32s(threshold, best)) >= S::F32_LANES {
+            // The index of the first true lane means nothing on one lane.
+            let none = if S::IS_SCALAR {
+                simd.reduce_max_f32s(simd.sub_f32s(best, threshold)) <= 0.0
+            } else {
+                simd.first_true_m32s(simd.less_than_f32s(threshold, best)) >= S::F32_LANES
+            };
+            if none {
                 continue;
             }
             let mut values = [[0.0_f32; 16]; R];
@@ -143,5 +149,15 @@ mod tests {
         keys.sort_unstable();
         assert_eq!(keys.iter().map(|&k| key_index(k)).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
         assert_eq!(keys.iter().map(|&k| key_score(k)).collect::<Vec<_>>(), scores);
+    }
+
+    #[test]
+    fn one_lane_at_a_time_finds_the_same() {
+        let mut collector = TopK::new(2, 2, 1, None, None);
+        let sums = [[1.0_f32, 9.0], [5.0, 9.0], [-2.0, 9.0], [4.0, 9.0], [5.0, 9.0], [0.0, 9.0]];
+        collector.take(pulp::Scalar, 10, 5, &sums);
+        let mut lists = collector.into_candidates();
+        best_sorted(&mut lists[0], 2);
+        assert_eq!(lists[0].iter().map(|&k| key_index(k)).collect::<Vec<_>>(), [11, 14]);
     }
 }

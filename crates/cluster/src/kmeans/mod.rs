@@ -1,9 +1,14 @@
 //! k-means: seeding, Lloyd's rounds and restarts.
 
+mod balanced;
 mod empty;
 mod init;
+mod large;
 mod lloyd;
 mod update;
+
+pub use balanced::BalancedKMeans;
+pub use large::{HierarchicalKMeans, MiniBatchKMeans};
 
 use crate::error::{Result, check_setting};
 use crate::panels::Panels;

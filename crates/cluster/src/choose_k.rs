@@ -1,0 +1,195 @@
+//! How many clusters: a curve of evidence rather than one number.
+
+use crate::error::{Result, check_setting};
+use crate::kmeans::KMeans;
+use crate::metrics::{agreement, sampled_silhouette};
+use crate::neighbors::{Metric, nearest};
+use crate::progress::{Progress, Step, report};
+use crate::random::Random;
+use crate::reduce::Pca;
+use crate::rows::{Codes, RowsView};
+
+/// Settings of the search for the number of clusters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChooseK {
+    /// Fewest clusters to try, at least 2.
+    pub min_k: usize,
+    /// Most clusters to try; `None` is `sqrt(2 n)`, at most 150.
+    pub max_k: Option<usize>,
+    /// Principal components that rows are reduced to first.
+    pub n_components: usize,
+    /// Pairs of half samples whose clusterings are compared.
+    pub n_resamples: usize,
+    /// Rows looked at: more are sampled, which the curve hardly notices.
+    pub max_rows: usize,
+    /// Seed of all random draws.
+    pub seed: u64,
+}
+
+impl Default for ChooseK {
+    fn default() -> Self {
+        Self { min_k: 2, max_k: None, n_components: 32, n_resamples: 3, max_rows: 20_000, seed: 0 }
+    }
+}
+
+/// The evidence for one number of clusters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evidence {
+    /// Number of clusters.
+    pub k: usize,
+    /// Mean silhouette in the reduced space, sampled by cluster, -1 to 1.
+    pub silhouette: f64,
+    /// Mean adjusted Rand index of clusterings learnt from different halves of the rows: 1 when they always agree.
+    pub stability: f64,
+    /// `silhouette sqrt(stability)`, what the choice is made by; the silhouette itself where that is negative.
+    pub score: f64,
+}
+
+/// The choice and what it rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChosenK {
+    /// The best number of clusters.
+    pub k: usize,
+    /// The best number at most two thirds of `k`.
+    pub coarser: Option<usize>,
+    /// The best number at least one and a half times `k`.
+    pub finer: Option<usize>,
+    /// Evidence by rising `k`: a geometric grid, and every number near its best points.
+    pub curve: Vec<Evidence>,
+}
+
+impl ChooseK {
+    /// Tries numbers of clusters and picks the one with the best separated and most stable clusters.
+    ///
+    /// Silhouettes favour a few coarse groups when clusters blend into each other, so look at the finer alternative too.
+    ///
+    /// # Shapes
+    /// - rows: `[n, dim]`
+    /// # Errors
+    /// - fewer than 4 rows, `min_k` below 2, `max_k` below `min_k` or not below the rows, or `progress` asks to stop
+    pub fn run(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<ChosenK> {
+        check_setting(rows.len() >= 4, "rows", rows.len(), "at least 4")?;
+        check_setting(self.min_k >= 2, "min_k", self.min_k, "at least 2")?;
+        check_setting(self.max_rows >= 4, "max_rows", self.max_rows, "at least 4")?;
+        let mut chosen = Random::stream(self.seed, 0).sample(rows.len(), self.max_rows);
+        chosen.sort_unstable();
+        let sample = rows.gather(&chosen);
+        let n = sample.len();
+        let max_k = self.max_k.unwrap_or((((2 * n) as f64).sqrt() as usize).min(150).max(self.min_k).min(n - 1));
+        check_setting(max_k >= self.min_k && max_k < n, "max_k", max_k, format!("{} to {}", self.min_k, n - 1))?;
+        let reduced = Pca::fit(sample.view(), self.n_components, self.seed)?.transform(sample.view(), 0.0)?;
+
+        let mut curve: Vec<Evidence> = Vec::new();
+        let mut queue = grid(self.min_k, max_k);
+        for pass in 0..2 {
+            let total = curve.len() + queue.len();
+            for k in queue {
+                let evidence = self.evidence(&reduced, k)?;
+                curve.push(evidence);
+                report(progress, Step { stage: "choosing k", done: curve.len(), total, value: evidence.score })?;
+            }
+            curve.sort_unstable_by_key(|evidence| evidence.k);
+            queue = if pass == 0 { between_neighbors_of_best(&curve) } else { Vec::new() };
+        }
+        let best_of = |keep: &dyn Fn(usize) -> bool| {
+            let kept = curve.iter().filter(|evidence| keep(evidence.k));
+            kept.reduce(|best, next| if next.score > best.score { next } else { best }).map(|evidence| evidence.k)
+        };
+        let k = best_of(&|_| true).unwrap_or(self.min_k);
+        Ok(ChosenK {
+            k,
+            coarser: best_of(&|other| other * 3 <= k * 2),
+            finer: best_of(&|other| other * 2 >= k * 3),
+            curve,
+        })
+    }
+
+    fn evidence(&self, rows: &Codes, k: usize) -> Result<Evidence> {
+        let n = rows.len();
+        let config = KMeans { n_init: 4, max_iter: 60, seed: self.seed, ..KMeans::new(k) };
+        let run = config.fit(rows.view())?;
+        let labels: Vec<i32> = run.assignments.iter().map(|&cluster| cluster as i32).collect();
+        let occupied = run.n_occupied();
+        let silhouette = if occupied >= 2 && occupied < n {
+            sampled_silhouette(rows.view(), &labels, Metric::Euclidean, (3000 / k).max(10), self.seed)?
+        } else {
+            // Fewer different rows than clusters: nothing speaks for this number.
+            -1.0
+        };
+        let mut stability = 0.0;
+        let half = (n / 2).max(k.min(n));
+        for pair in 0..self.n_resamples {
+            let mut partitions = Vec::with_capacity(2);
+            for side in 0..2 {
+                let stream = (1 + pair * 2 + side) as u64;
+                let sample = rows.view().gather(&Random::stream(self.seed, stream).sample(n, half));
+                let half_run = KMeans { n_init: 2, seed: self.seed ^ stream, ..config.clone() }.fit(sample.view())?;
+                let near = nearest(rows.view(), half_run.centroids.view(), 1, Metric::Euclidean)?;
+                partitions.push(near.indices().iter().map(|&cluster| cluster as i32).collect::<Vec<_>>());
+            }
+            stability += agreement(&partitions[0], &partitions[1])?.ari / self.n_resamples as f64;
+        }
+        let weight = if self.n_resamples == 0 { 1.0 } else { stability.max(0.0).sqrt() };
+        let score = if silhouette > 0.0 { silhouette * weight } else { silhouette };
+        Ok(Evidence { k, silhouette, stability, score })
+    }
+}
+
+/// Every number up to 6, then steps of a fifth.
+fn grid(min_k: usize, max_k: usize) -> Vec<usize> {
+    let mut ks = Vec::new();
+    let mut k = min_k;
+    while k < max_k {
+        ks.push(k);
+        k += (k / 5).max(1);
+    }
+    ks.push(max_k);
+    ks
+}
+
+/// The numbers not tried yet on both sides of the three best points.
+fn between_neighbors_of_best(curve: &[Evidence]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..curve.len()).collect();
+    order.sort_by(|&a, &b| curve[b].score.total_cmp(&curve[a].score));
+    let mut ks = Vec::new();
+    for at in order.into_iter().take(3) {
+        let low = if at > 0 { curve[at - 1].k } else { curve[at].k };
+        let high = curve.get(at + 1).map_or(curve[at].k, |next| next.k);
+        ks.extend(low..=high);
+    }
+    ks.sort_unstable();
+    ks.dedup();
+    ks.retain(|k| curve.iter().all(|evidence| evidence.k != *k));
+    ks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    fn blobs(k: usize, n: usize, dim: usize) -> Codes {
+        let mut random = Random::new(k as u64);
+        let centers: Vec<f64> = (0..k * dim).map(|_| 6.0 * random.normal()).collect();
+        let data = (0..n * dim).map(|at| (centers[(at / dim % k) * dim + at % dim] + random.normal()) as f32);
+        Codes::new(data.collect(), dim).unwrap()
+    }
+
+    #[test]
+    fn separated_blobs_are_counted_exactly() {
+        for (k, n) in [(3, 150), (10, 500), (30, 900)] {
+            let chosen = ChooseK::default().run(blobs(k, n, 12).view(), &Silent).unwrap();
+            assert_eq!(chosen.k, k, "{:?}", chosen.curve);
+            assert!(chosen.coarser.is_none_or(|c| c * 3 <= k * 2) && chosen.finer.is_none_or(|f| f * 2 >= k * 3));
+            assert!(chosen.curve.windows(2).all(|pair| pair[0].k < pair[1].k));
+        }
+    }
+
+    #[test]
+    fn rows_without_differences_end_with_the_fewest_clusters() {
+        let rows = Codes::new(vec![1.0; 40], 2).unwrap();
+        let chosen = ChooseK::default().run(rows.view(), &Silent).unwrap();
+        assert_eq!(chosen.k, 2);
+        assert!(ChooseK::default().run(rows.view().gather(&[0, 1]).view(), &Silent).is_err());
+    }
+}

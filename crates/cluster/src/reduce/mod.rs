@@ -1,0 +1,10 @@
+//! Fewer columns: principal components, spectral embedding, UMAP.
+
+mod eigen;
+mod pca;
+mod spectral;
+mod umap;
+
+pub use pca::Pca;
+pub use spectral::spectral_embedding;
+pub use umap::Umap;
