@@ -12,23 +12,22 @@
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        match character {
-            '\u{061c}'
-            | '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}' => {
-                out.push_str(&format!("‹U+{:04X}›", u32::from(character)));
-            }
-            _ if character.is_control() => out.push_str(&format!("‹U+{:04X}›", u32::from(character))),
-            _ => out.push(character),
+        if is_hidden(character) {
+            out.push_str(&format!("‹U+{:04X}›", u32::from(character)));
+        } else {
+            out.push(character);
         }
     }
     out
+}
+
+fn is_hidden(character: char) -> bool {
+    let is_mark = matches!(
+        character,
+        '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    );
+    is_mark || character.is_control()
 }
 
 /// Text as HTML, for content and for quoted attributes alike.
@@ -63,16 +62,17 @@ fn escape_markup(text: &str) -> String {
     out
 }
 
-/// A value as a JavaScript expression that is also safe inside a `<script>` element: `<`, `>`, `&` and the two
-/// line separators that only JSON allows become escapes.
+/// A value as a JavaScript expression that is also safe inside a `<script>` element and to read: `<`, `>`, `&` and
+/// all hidden characters become escapes.
 pub(crate) fn script_value(value: &serde_json::Value) -> String {
     let mut out = String::new();
     for character in value.to_string().chars() {
-        match character {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{7f}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+        if matches!(character, '<' | '>' | '&') || is_hidden(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
             }
-            _ => out.push(character),
+        } else {
+            out.push(character);
         }
     }
     out
@@ -104,14 +104,16 @@ mod tests {
         #[test]
         fn no_text_opens_a_tag_or_leaves_an_attribute(text in any::<String>()) {
             let html = html_text(&text);
-            prop_assert!(!html.contains(['<', '>', '"', '\'', '\n', '\u{202e}', '\0']), "{}", html);
+            let unsafe_ones = ['<', '>', '"', '\'', '\n', '\u{202e}', '\0'];
+            prop_assert!(!html.contains(unsafe_ones));
         }
 
         #[test]
         fn script_values_are_json_without_markup(text in any::<String>()) {
             let script = script_value(&serde_json::Value::from(text.as_str()));
-            prop_assert!(!script.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{}", script);
-            prop_assert_eq!(serde_json::from_str::<String>(&script).expect("JSON"), text);
+            let unsafe_ones = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+            prop_assert!(!script.contains(unsafe_ones));
+            prop_assert_eq!(serde_json::from_str::<String>(&script).expect("JSON"), text.as_str());
         }
     }
 

@@ -115,14 +115,16 @@ fn draw_sheet(images: &[u32], layout: SheetLayout, thumbnails: Thumbnails<'_>) -
 
 /// The middle square of a picture at a given side, antialiased. Nothing if the sizes do not fit the bytes.
 pub(super) fn square(picture: &Picture<'_>, side: u32) -> Option<RgbImage> {
-    let pixels = RgbImage::from_raw(picture.width, picture.height, picture.data.to_vec())?;
-    let short = picture.width.min(picture.height);
-    if short == 0 {
+    let (width, height) = (picture.width as usize, picture.height as usize);
+    let short = width.min(height);
+    if short == 0 || picture.data.len() != 3 * width * height {
         return None;
     }
-    let (x, y) = ((picture.width - short) / 2, (picture.height - short) / 2);
-    let middle = imageops::crop_imm(&pixels, x, y, short, short).to_image();
-    Some(if short == side { middle } else { imageops::resize(&middle, side, side, FilterType::Triangle) })
+    let (left, top) = ((width - short) / 2, (height - short) / 2);
+    let rows = picture.data.chunks_exact(3 * width).skip(top).take(short);
+    let middle: Vec<u8> = rows.flat_map(|row| &row[3 * left..3 * (left + short)]).copied().collect();
+    let middle = RgbImage::from_raw(short as u32, short as u32, middle)?;
+    Some(if short as u32 == side { middle } else { imageops::resize(&middle, side, side, FilterType::Triangle) })
 }
 
 /// A grey cell with a lighter cross: there was a picture here.

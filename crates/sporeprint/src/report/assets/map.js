@@ -81,6 +81,7 @@
   };
   const visible = (margin) => [view.x - (width / 2 + margin) / view.scale, view.y - (height / 2 + margin) / view.scale, view.x + (width / 2 + margin) / view.scale, view.y + (height / 2 + margin) / view.scale];
   const draw = () => {
+    if (!pixels) return; // not laid out yet
     const began = performance.now();
     const w = canvas.width, h = canvas.height;
     pixels.fill(0);
@@ -89,16 +90,19 @@
     const inView = visible(0);
     const area = (Math.min(inView[2], right) - Math.max(inView[0], left)) * (Math.min(inView[3], bottom) - Math.max(inView[1], top)) / (spanX * spanY);
     const expected = Math.max(1, n * Math.max(0, Math.min(1, area)));
-    const radius = dpr * Math.max(1.1, Math.min(5.5, 0.32 * Math.sqrt(width * height / expected)));
+    const radius = dpr * Math.max(1.1, Math.min(4.5, 0.22 * Math.sqrt(width * height / expected)));
     const reach = Math.ceil(radius), offsets = [];
-    for (let dy = -reach; dy <= reach; dy++) for (let dx = -reach; dx <= reach; dx++) if (dx * dx + dy * dy <= radius * radius + 0.5) offsets.push(dx, dy);
+    for (let dy = -reach; dy <= reach; dy++) for (let dx = -reach; dx <= reach; dx++) if (dx * dx + dy * dy <= radius * radius) offsets.push(dx, dy);
     const sx = view.scale * dpr, ox = w / 2 - view.x * sx, oy = h / 2 - view.y * sx;
     const faded = dark.matches ? 0x603e3833 : 0x70c8bfb4;
     const dim = n_picked > 0 || only !== null;
+    /* Few points are drawn as round ones with soft edges, many straight into the pixels. */
+    const few = expected <= 4000, dots = [];
     const stamp = (i, color) => {
       const cx = Math.round(xy[2 * i] * sx + ox), cy = Math.round(xy[2 * i + 1] * sx + oy);
       if (cx < reach || cy < reach || cx >= w - reach || cy >= h - reach) return;
       seen++;
+      if (few) { dots.push(cx, cy, color); return; }
       const base = cy * w + cx;
       for (let k = 0; k < offsets.length; k += 2) pixels[base + offsets[k + 1] * w + offsets[k]] = color;
     };
@@ -106,6 +110,17 @@
     if (dim) within(...inView, (i) => { if (!lit(i)) stamp(i, faded); });
     within(...inView, (i) => { if (!dim || lit(i)) stamp(i, colors[i]); });
     context.putImageData(image, 0, 0);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.lineWidth = dpr;
+    context.strokeStyle = dark.matches ? "#211e1b" : "#ffffff";
+    for (let k = 0; k < dots.length; k += 3) {
+      const color = dots[k + 2];
+      context.fillStyle = `rgba(${color & 255},${color >> 8 & 255},${color >> 16 & 255},${(color >>> 24) / 255})`;
+      context.beginPath();
+      context.arc(dots[k], dots[k + 1], radius + dpr, 0, 7);
+      context.fill();
+      context.stroke();
+    }
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     const px = Math.min(SP.sheet.cell, 72, Math.sqrt(width * height / Math.max(expected, 1)) * 0.55);
     if (SP.by("pictures").checked && seen > 0 && px > 20) within(...visible(40), (i) => { if (!dim || lit(i)) drawPicture(i, px); });
