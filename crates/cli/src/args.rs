@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Embed(RunVerb),
     /// Group the codes of a run
     Cluster(ClusterVerb),
+    /// Say to which clusters of a run new images belong, as CSV on stdout
+    #[command(alias = "predict")]
+    Assign(AssignVerb),
     /// Compare the clusters of a run with labels
     Evaluate(EvaluateVerb),
     /// Write the pages of a run anew
@@ -278,4 +281,13 @@ pub(crate) struct DemoVerb {
     /// Do not open the report in a browser
     #[arg(long)]
     pub(crate) no_open: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AssignVerb {
+    #[command(flatten)]
+    pub(crate) run: RunVerb,
+    /// New images: files, folders or lists
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
 }

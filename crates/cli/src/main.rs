@@ -48,6 +48,7 @@ fn work(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Aggregate(args) => commands::verbs::aggregate(args, &talk),
         Command::Embed(args) => commands::verbs::embed(args, &talk),
         Command::Cluster(args) => commands::verbs::cluster(args, cli.json, &talk),
+        Command::Assign(args) => commands::verbs::assign(args, &talk),
         Command::Evaluate(args) => commands::verbs::evaluate(args, cli.json, &talk),
         Command::Report(args) => commands::verbs::report(args, &talk),
         Command::Demo(args) => commands::demo::demo(args, cli.json, &talk),

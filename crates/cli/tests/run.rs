@@ -201,6 +201,21 @@ fn a_loss_that_is_not_finite_stops_and_names_the_images() {
 }
 
 #[test]
+fn images_of_the_run_are_assigned_where_they_are() {
+    let example = Example::new(24);
+    check_success(&example.run("run", &[]));
+    let assign = || sporeprint().arg("assign").arg(example.out("run")).arg(example.photos()).output().unwrap();
+    let output = assign();
+    check_success(&output);
+    assert_eq!(text(&output.stdout), text(&assign().stdout), "the same question has the same answer");
+    let table = std::fs::read_to_string(example.out("run").join("assignments.csv")).unwrap();
+    let own: Vec<&str> = table.lines().skip(1).map(|line| line.split(',').nth(2).unwrap()).collect();
+    let found = text(&output.stdout);
+    let nearest: Vec<&str> = found.lines().skip(1).map(|line| line.split(',').nth(2).unwrap()).collect();
+    assert_eq!(nearest, own);
+}
+
+#[test]
 fn every_objective_and_variant_trains() {
     let example = Example::new(20);
     let cases: &[(&str, &[&str])] = &[

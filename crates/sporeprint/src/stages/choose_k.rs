@@ -1,62 +1,55 @@
 //! `-k auto`: the number of clusters, with its evidence.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
-use sporeprint_cluster::{Metric, RowsView, sampled_silhouette};
+use sporeprint_cluster::{ChooseK, RowsView, Step};
 
 use super::StageError;
-use super::cluster::k_means;
 use crate::progress::Observer;
 use crate::run::Session;
-use crate::run::tables::{KCurve, KPoint, write_k_curve};
+use crate::run::tables::{KCurve, KPoint, Metric, MetricsLog, write_k_curve};
 
-/// Largest number of clusters that is tried.
-const MOST: usize = 60;
-/// Images of each cluster that the silhouette is measured on.
-const PER_CLUSTER: usize = 50;
+/// Rows below which there is nothing to choose from.
+const FEWEST: usize = 4;
 
-/// Clusters the codes into 2, 3, 4, 5, 6, 8, 10, .. and takes the number whose silhouette is largest.
-///
-/// The curve goes to `k_curve.json`, and is printed with the best coarser and finer number: the silhouette is known to
-/// favour few clusters.
+/// The number of clusters with the best separated and most stable clusters; the curve goes to `k_curve.json` and
+/// `metrics.jsonl`.
 ///
 /// # Errors
 /// When the codes cannot be clustered, or the curve not be written.
 pub(super) fn choose_k(session: &Session, rows: RowsView<'_>, observer: &dyn Observer) -> Result<usize, StageError> {
-    let most = MOST.min(rows.len() / 3).max(1);
-    let candidates: Vec<usize> = (2..=6).chain((8..=20).step_by(2)).chain((25..=60).step_by(5)).collect();
-    let candidates: Vec<usize> = candidates.into_iter().filter(|&k| k <= most && k < rows.len()).collect();
-    let mut points = Vec::new();
-    observer.begin("number of clusters", candidates.len() as u64);
-    for &k in &candidates {
-        let run = k_means(session, k).fit(rows)?;
-        let labels: Vec<i32> = run.assignments.iter().map(|&a| a as i32).collect();
-        // Fewer distinct images than clusters: there is nothing to be said for this k.
-        let silhouette =
-            sampled_silhouette(rows, &labels, Metric::Cosine, PER_CLUSTER, session.config.seed).unwrap_or(-1.0);
-        points.push((k, silhouette, run.inertia));
-        observer.advance(points.len() as u64, &format!("k {k}: silhouette {silhouette:.3}"));
+    if rows.len() < FEWEST {
+        return Ok(1);
     }
-    observer.end();
-    let best = |among: &dyn Fn(usize) -> bool| {
-        let candidates = points.iter().filter(|(k, ..)| among(*k));
-        candidates.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(k, ..)| *k)
+    observer.begin("number of clusters", 0);
+    let watch = |step: Step| {
+        observer.advance(step.done as u64, &format!("score {:.3}", step.value));
+        if observer.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let chosen = best(&|_| true).unwrap_or(1);
-    let alternatives: Vec<usize> = [best(&|k| k < chosen), best(&|k| k > chosen)].into_iter().flatten().collect();
+    let choice = ChooseK { seed: session.config.seed, ..ChooseK::default() }.run(rows, &watch)?;
+    observer.end();
+    let figures = |e: &sporeprint_cluster::Evidence| {
+        [("silhouette", e.silhouette), ("stability", e.stability), ("score", e.score)]
+    };
+    let points = choice.curve.iter().map(|e| KPoint {
+        k: e.k as u32,
+        figures: figures(e).map(|(name, figure)| (name.to_owned(), figure)).into_iter().collect::<BTreeMap<_, _>>(),
+    });
+    let alternatives: Vec<usize> = [choice.coarser, choice.finer].into_iter().flatten().collect();
     let curve = KCurve {
-        chosen: chosen as u32,
+        chosen: choice.k as u32,
         alternatives: alternatives.iter().map(|&k| k as u32).collect(),
-        points: points
-            .iter()
-            .map(|(k, silhouette, inertia)| KPoint {
-                k: *k as u32,
-                figures: BTreeMap::from([("silhouette".into(), *silhouette), ("inertia".into(), *inertia)]),
-            })
-            .collect(),
+        points: points.collect(),
     };
     write_k_curve(&session.dir.k_curve(), &curve)?;
-    let others: Vec<String> = alternatives.iter().map(|k| format!("-k {k}")).collect();
-    observer.note(&format!("{chosen} clusters have the best silhouette; also worth a look: {}", others.join(", ")));
-    Ok(chosen)
+    let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(crate::run::Stage::Cluster))?;
+    for evidence in &choice.curve {
+        let line = Metric::new("choose-k", evidence.k as f64);
+        log.append(&figures(evidence).into_iter().fold(line, |line, (name, figure)| line.number(name, figure)))?;
+    }
+    let others = alternatives.iter().map(|k| format!("-k {k}")).collect::<Vec<_>>().join(" and ");
+    let others = if others.is_empty() { String::new() } else { format!("; also worth a look: {others}") };
+    observer.note(&format!("{} clusters are best separated and most stable{others}", choice.k));
+    Ok(choice.k)
 }

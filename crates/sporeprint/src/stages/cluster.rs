@@ -1,6 +1,8 @@
 //! Codes to clusters and the tables about them.
 
-use sporeprint_cluster::{KMeans, Metric, RowsView, nearest_others};
+use std::ops::ControlFlow;
+
+use sporeprint_cluster::{KMeans, Metric, RowsView, Step, Umap, nearest_others};
 
 use super::images::root;
 use super::tables::{Before, Tables};
@@ -86,5 +88,20 @@ pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) 
     let found = nearest_others(rows, k, Metric::Cosine)?;
     let table = NeighborTable { k, indices: found.indices().to_vec(), similarities: found.scores().to_vec() };
     write_neighbors(&session.dir.neighbors(), &table)?;
+    if images.len() > 2 {
+        draw_map(session, rows, observer)?;
+    }
     Ok(session.mark_done(Stage::Cluster)?)
+}
+
+/// Writes `map.npy`: two numbers per image, near for images with near codes.
+fn draw_map(session: &Session, rows: RowsView<'_>, observer: &dyn Observer) -> Result<(), StageError> {
+    observer.begin("map", 0);
+    let watch = |step: Step| {
+        observer.advance(step.done as u64, "");
+        if observer.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let map = Umap { seed: session.config.seed, ..Umap::default() }.fit(rows, &watch)?;
+    observer.end();
+    Ok(write_npy(&session.dir.map(), &[rows.len(), 2], map.data())?)
 }

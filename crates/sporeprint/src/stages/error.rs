@@ -93,6 +93,9 @@ pub enum StageError {
 impl StageError {
     /// Whether the person asked to stop, rather than something going wrong.
     pub fn is_interrupted(&self) -> bool {
-        matches!(self, Self::Train(TrainError::Interrupted))
+        matches!(
+            self,
+            Self::Train(TrainError::Interrupted) | Self::Cluster(sporeprint_cluster::Error::Cancelled { .. })
+        )
     }
 }

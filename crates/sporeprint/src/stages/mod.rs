@@ -1,6 +1,7 @@
 //! The stages of a run over its directory, in their order: each reads what the one before wrote, does its work unless
 //! it is done, and leaves its own files.
 
+mod assign;
 mod choose_k;
 mod cluster;
 mod error;
@@ -11,6 +12,7 @@ mod sort;
 mod tables;
 mod train;
 
+pub use assign::{NewImage, assign};
 pub use cluster::cluster;
 pub use error::StageError;
 pub use evaluate::evaluate;
