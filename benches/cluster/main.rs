@@ -36,14 +36,14 @@ fn neighbors(data: &[f32], dim: usize, n_queries: usize, k: usize, repeats: usiz
     let bank = RowsView::new(data, dim).expect("finite rows");
     let queries = RowsView::new(&data[..n_queries * dim], dim).expect("finite rows");
     let mut seconds = Vec::new();
-    let mut check = 0_u64;
+    let mut score_sum = 0.0;
     for _ in 0..repeats {
         let start = Instant::now();
         let found = nearest(queries, bank, k, Metric::Dot).expect("neighbours");
         seconds.push(start.elapsed().as_secs_f64());
-        check = found.indices().iter().map(|&i| u64::from(i)).sum();
+        score_sum = found.scores().iter().map(|&score| f64::from(score)).sum();
     }
-    println!("{{\"seconds\": {seconds:?}, \"index_sum\": {check}}}");
+    println!("{{\"seconds\": {seconds:?}, \"score_sum\": {score_sum}}}");
 }
 
 fn kmeans(data: &[f32], dim: usize, config: &KMeans, runs: usize, repeats: usize) {

@@ -113,20 +113,15 @@ impl Sink for TopK<'_> {
                 best = simd.max_f32s(best, row[v]);
             }
             let threshold = S::as_simd_f32s(&self.thresholds).0[v];
-            // The index of the first true lane means nothing on one lane.
-            let none = if S::IS_SCALAR {
-                simd.reduce_max_f32s(simd.sub_f32s(best, threshold)) <= 0.0
-            } else {
-                simd.first_true_m32s(simd.less_than_f32s(threshold, best)) >= S::F32_LANES
-            };
-            if none {
+            if none_above(simd, best, threshold) {
                 continue;
             }
-            let mut values = [[0.0_f32; 16]; R];
-            for r in 0..R {
-                S::as_mut_simd_f32s(&mut values[r]).0[0] = scores[r][v];
-            }
-            for (r, values) in values.iter().enumerate().take(n_valid) {
+            for (r, row) in scores.iter().enumerate().take(n_valid) {
+                if none_above(simd, row[v], threshold) {
+                    continue;
+                }
+                let mut values = [0.0_f32; 16];
+                S::as_mut_simd_f32s(&mut values).0[0] = row[v];
                 for (lane, &value) in values.iter().enumerate().take(S::F32_LANES) {
                     let lane = v * S::F32_LANES + lane;
                     if value > self.thresholds[lane] {
@@ -136,6 +131,15 @@ impl Sink for TopK<'_> {
             }
         }
     }
+}
+
+#[inline(always)]
+fn none_above<S: Simd>(simd: S, values: S::f32s, threshold: S::f32s) -> bool {
+    if S::IS_SCALAR {
+        // The index of the first true lane means nothing on one lane.
+        return simd.reduce_max_f32s(simd.sub_f32s(values, threshold)) <= 0.0;
+    }
+    simd.first_true_m32s(simd.less_than_f32s(threshold, values)) >= S::F32_LANES
 }
 
 #[cfg(test)]

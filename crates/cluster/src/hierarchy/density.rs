@@ -15,7 +15,8 @@ use rayon::prelude::*;
 ///
 /// # Reference
 /// Campello, Moulavi and Sander 2013; McInnes and Healy 2017. Clusters are chosen by excess of mass; the whole is never one
-/// cluster.
+/// cluster. Mutual reachabilities are often equal; equal heights are taken in the order of Prim's method from row 0, and another
+/// order, such as scikit-learn's, can give another split where clusters touch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hdbscan {
     /// Fewest rows of a cluster.
@@ -315,9 +316,9 @@ mod tests {
             let config = Hdbscan { min_cluster_size: setting("min_cluster_size"), min_samples: setting("min_samples") };
             let found = config.fit(rows.view(), &Silent).unwrap();
             let expected: Vec<i32> = numbers("labels").into_iter().map(|x| x as i32).collect();
-            // Such a row can also swap the ids of two clusters of nearly equal size.
+            // Mutual reachabilities are often equal, and a row between two clusters may then join either: one per case may,
+            // and it may swap the ids of clusters of nearly equal size.
             let labels = crate::match_ids(&expected, &found.labels, 1000).unwrap().labels;
-            // Mutual reachabilities are often equal, and a row between two clusters may then join either: one per case may.
             let differ = |row: &usize| labels[*row] != expected[*row];
             let other: Vec<usize> = (0..rows.len()).filter(differ).collect();
             assert!(other.len() <= 1, "{other:?}");

@@ -101,3 +101,25 @@ fn requests_without_an_answer_are_named() {
     assert!(agreement(&[0], &[0, 1]).is_err());
     assert!(agreement(&[], &[]).is_err());
 }
+
+proptest::proptest! {
+    #[test]
+    fn names_of_groups_do_not_matter(
+        pairs in proptest::collection::vec((0..6_i32, -1..5_i32), 1..60),
+        shift in 1..1000_i32,
+    ) {
+        let classes: Vec<i32> = pairs.iter().map(|pair| pair.0).collect();
+        let clusters: Vec<i32> = pairs.iter().map(|pair| pair.1).collect();
+        let renamed: Vec<i32> = clusters.iter().map(|&cluster| (7 - cluster) * shift).collect();
+        let (a, b) = (agreement(&classes, &clusters).unwrap(), agreement(&classes, &renamed).unwrap());
+        let swapped = agreement(&clusters, &classes).unwrap();
+        for (x, y) in [
+            (a.accuracy, b.accuracy), (a.nmi, b.nmi), (a.ari, b.ari), (a.ami, b.ami), (a.purity, b.purity),
+            (a.accuracy, swapped.accuracy), (a.nmi, swapped.nmi), (a.ari, swapped.ari), (a.homogeneity, swapped.completeness),
+        ] {
+            assert!((x - y).abs() <= 1e-9, "{a:?} {b:?} {swapped:?}");
+        }
+        let by_size = crate::relabel_by_size(&renamed);
+        assert!((agreement(&renamed, &by_size).unwrap().ari - 1.0).abs() <= 1e-12);
+    }
+}
