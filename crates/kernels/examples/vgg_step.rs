@@ -33,7 +33,7 @@ impl Network {
         if self.next.0 == self.matrices.len() {
             let deviation = (2.0 / (shape[1] * shape[2] * shape[3]) as f64).sqrt();
             let random = Tensor::random(shape, Distribution::Normal(0.0, deviation), &self.device);
-            self.matrices.push((random.require_grad(), None));
+            self.matrices.push((tracked(random), None));
         }
         self.next.0 += 1;
         self.matrices[self.next.0 - 1].0.clone()
@@ -42,7 +42,7 @@ impl Network {
     fn vector(&mut self, len: usize, value: f64) -> Tensor<1> {
         if self.next.1 == self.vectors.len() {
             let constant = Tensor::<1>::ones([len], &self.device) * value;
-            self.vectors.push((constant.detach().require_grad(), None));
+            self.vectors.push((tracked(constant.detach()), None));
         }
         self.next.1 += 1;
         self.vectors[self.next.1 - 1].0.clone()
@@ -154,6 +154,11 @@ impl Network {
     }
 }
 
+/// A parameter that gathers gradients where the device records them.
+fn tracked<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if tensor.device().is_autodiff() { tensor.require_grad() } else { tensor }
+}
+
 fn prepared_encoder(layers: &[kernels::PreparedConv3x3], mut x: Tensor<4>) -> Tensor<4> {
     let mut layers = layers.iter();
     for channels in VGG16 {
@@ -173,7 +178,20 @@ fn stepped<const D: usize>(param: &mut Tensor<D>, grad: Tensor<D>, buf: &mut Opt
     Tensor::from_inner(param).require_grad()
 }
 
+/// Most memory this process ever had resident, where the system tells.
+fn peak_megabytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).map_or(0, |kilobytes| kilobytes / 1024)
+}
+
 fn main() {
+    // On a worker thread the kernels start at once; from outside, each would first have to wake the workers.
+    let workers = rayon::ThreadPoolBuilder::new().build().expect("threads can be started");
+    workers.install(measure);
+}
+
+fn measure() {
     let args: Vec<String> = std::env::args().collect();
     let number = |at: usize, default: usize| args.get(at).and_then(|arg| arg.parse().ok()).unwrap_or(default);
     let mode = args.get(1).map_or("autoencoder", String::as_str).to_owned();
@@ -216,7 +234,8 @@ fn main() {
     let rate = batch as f64 / median;
     let line = format!(
         "{{\"mode\": \"{mode}\", \"size\": {size}, \"batch\": {batch}, \"seconds\": {median:.4}, \
-         \"images_per_second\": {rate:.3}}}"
+         \"images_per_second\": {rate:.3}, \"peak_mb\": {}}}",
+        peak_megabytes()
     );
     std::io::Write::write_all(&mut std::io::stdout(), format!("{line}\n").as_bytes()).expect("stdout is open");
 }
