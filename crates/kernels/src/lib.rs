@@ -12,10 +12,14 @@ mod extension;
 mod flex;
 mod normalization;
 mod pooling;
+mod prepared;
+mod residual;
 mod route;
 mod sgd;
 
 pub use convolution::{conv_transpose3x3, conv2d, conv3x3};
 pub use normalization::{batch_norm_eval, batch_norm_train};
 pub use pooling::{max_pool2x2, max_pool3x3s2, max_unpool2x2};
+pub use prepared::{NormToFold, PreparedConv3x3};
+pub use residual::add_relu;
 pub use sgd::sgd_step;

@@ -1,9 +1,8 @@
 //! Large buffers that are handed back to a pool rather than to the system.
 //!
 //! A training step frees and allocates the same few hundred megabytes again and again; fresh pages would be
-//! faulted in and zeroed each time, which costs as much as a convolution. The pool keeps freed buffers as
-//! long as they and the live ones together stay within the most that was ever live at once, so it never
-//! raises the peak.
+//! faulted in and zeroed each time, which costs as much as a convolution. The pool keeps freed
+//! buffers as long as they and the live ones together stay near the most that was ever live at once.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::collections::BTreeMap;
@@ -22,6 +21,10 @@ const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
 const SMALLEST_POOLED_BYTES: usize = 256 * 1024;
 /// Sizes are rounded up to this, so that nearly equal ones serve each other.
 const GRAIN_BYTES: usize = 64 * 1024;
+
+/// Free and live blocks together may exceed the peak of the live ones by one part in this many: sizes differ between the phases
+/// of a step, and a pool without slack would give back in one phase what the next one asks for.
+const SLACK: usize = 2;
 
 /// Memory that is always initialised, though to anything.
 struct Block {
@@ -72,13 +75,15 @@ impl Drop for Block {
 }
 
 struct Pool {
-    free: BTreeMap<usize, Vec<Block>>,
+    /// Free blocks by size, each with the time it was freed; later ones stand last.
+    free: BTreeMap<usize, Vec<(u64, Block)>>,
+    clock: u64,
     free_bytes: usize,
     live_bytes: usize,
     peak_bytes: usize,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { free: BTreeMap::new(), free_bytes: 0, live_bytes: 0, peak_bytes: 0 });
+static POOL: Mutex<Pool> = Mutex::new(Pool { free: BTreeMap::new(), clock: 0, free_bytes: 0, live_bytes: 0, peak_bytes: 0 });
 
 impl Pool {
     fn lock() -> MutexGuard<'static, Pool> {
@@ -86,27 +91,37 @@ impl Pool {
         POOL.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A free block of this size or up to an eighth larger.
+    /// The most recently freed block of this size or up to a sixteenth larger.
     fn take(&mut self, bytes: usize) -> Option<Block> {
-        let size = *self.free.range(bytes..=bytes + bytes / 8).next()?.0;
+        let size = *self.free.range(bytes..=bytes + bytes / 16).next()?.0;
         let blocks = self.free.get_mut(&size)?;
         let block = blocks.pop();
         if blocks.is_empty() {
             self.free.remove(&size);
         }
         self.free_bytes -= size;
-        block
+        block.map(|(_, block)| block)
     }
 
-    /// Takes free blocks out, largest first, until `bytes` more fit under the peak.
+    fn put(&mut self, block: Block) {
+        self.clock += 1;
+        self.live_bytes -= block.bytes;
+        self.free_bytes += block.bytes;
+        self.free.entry(block.bytes).or_default().push((self.clock, block));
+    }
+
+    /// Takes free blocks out, longest unused first, until `bytes` more fit in the budget.
     fn make_room(&mut self, bytes: usize) -> Vec<Block> {
         let mut evicted = Vec::new();
-        while self.live_bytes + self.free_bytes + bytes > self.peak_bytes {
-            let Some(mut entry) = self.free.last_entry() else { break };
-            let size = *entry.key();
-            evicted.extend(entry.get_mut().pop());
-            if entry.get().is_empty() {
-                entry.remove();
+        let budget = self.peak_bytes + self.peak_bytes / SLACK;
+        while self.live_bytes + self.free_bytes + bytes > budget {
+            let oldest = self.free.iter().min_by_key(|(_, blocks)| blocks[0].0).map(|(&size, _)| size);
+            let Some(size) = oldest else { break };
+            if let Some(blocks) = self.free.get_mut(&size) {
+                evicted.push(blocks.remove(0).1);
+                if blocks.is_empty() {
+                    self.free.remove(&size);
+                }
             }
             self.free_bytes -= size;
         }
@@ -169,10 +184,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let Some(block) = self.block.take() else { return };
         if block.bytes >= SMALLEST_POOLED_BYTES {
-            let mut pool = Pool::lock();
-            pool.live_bytes -= block.bytes;
-            pool.free_bytes += block.bytes;
-            pool.free.entry(block.bytes).or_default().push(block);
+            Pool::lock().put(block);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::cpu::conv3x3;
 use crate::cpu::map::Map;
 use crate::cpu::matrix_convolution::{self, Geometry};
 use crate::cpu::simd::Isa;
-use crate::cpu::winograd::Filters;
+use crate::cpu::winograd::{Filters, Prepared, convolve_prepared};
 
 /// Which convolution.
 #[derive(Clone, Copy, Debug)]
@@ -106,4 +106,47 @@ pub(crate) fn weight_gradient(kind: Kind, x: &FlexTensor, g: &FlexTensor, weight
 pub(crate) fn bias_gradient(g: &FlexTensor) -> FlexTensor {
     let g = channels_last(g.clone());
     vector_tensor(&channel_sums(Isa::best(), values(&g), map_of(&g).channels))
+}
+
+/// Filters that many batches are convolved with: transformed once where that pays.
+pub(crate) struct FoldedFilters {
+    weight: FlexTensor,
+    bias: Option<FlexTensor>,
+    transformed: Option<Prepared>,
+}
+
+impl std::fmt::Debug for FoldedFilters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let transformed = self.transformed.is_some();
+        f.debug_struct("FoldedFilters").field("weight", &self.weight.shape()).field("transformed", &transformed).finish()
+    }
+}
+
+/// Pairs of channels above which transformed filters are streamed from memory more slowly than made anew.
+const MOST_TRANSFORMED_PAIRS: usize = 256 * 256;
+
+impl FoldedFilters {
+    pub(crate) fn new(weight: FlexTensor, bias: Option<FlexTensor>) -> Self {
+        let weight = weight.to_contiguous();
+        let plain = filters(&weight, false);
+        let few = plain.first * plain.second <= MOST_TRANSFORMED_PAIRS && plain.second >= 8;
+        let transformed = few.then(|| Prepared::new(Isa::best(), 4, plain));
+        Self { weight, bias: bias.map(|bias| bias.to_contiguous()), transformed }
+    }
+
+    /// The convolution with bias and, when asked for, ReLU; `x` is channels last.
+    pub(crate) fn convolve(&self, x: &FlexTensor, relu: bool) -> FlexTensor {
+        let (isa, map) = (Isa::best(), map_of(x));
+        let filters = filters(&self.weight, false);
+        let output = map.with_channels(filters.outputs());
+        let bias = self.bias.as_ref().map(values);
+        let mut y = Buffer::new(output.len());
+        match &self.transformed {
+            Some(prepared) if prepared.suits(isa, map) => {
+                convolve_prepared(isa, map, values(x), prepared, bias, relu, &mut y);
+            }
+            _ => conv3x3::convolve(isa, map, values(x), filters, bias, relu, &mut y),
+        }
+        tensor_of_map(y, output)
+    }
 }

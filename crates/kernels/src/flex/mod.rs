@@ -9,7 +9,7 @@ mod normalization;
 mod pooling;
 mod sgd;
 
-pub(crate) use convolution::{Kind, bias_gradient, forward, input_gradient, weight_gradient};
+pub(crate) use convolution::{FoldedFilters, Kind, bias_gradient, forward, input_gradient, weight_gradient};
 pub(crate) use layout::{channels_last, map_of};
 pub(crate) use normalization::{Statistics, batch_norm_backward, batch_norm_eval, batch_norm_train, vector, vector_tensor};
 pub(crate) use pooling::{

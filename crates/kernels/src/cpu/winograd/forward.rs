@@ -11,6 +11,7 @@ use super::weights::{Filters, planes, taps_len};
 use crate::cpu::buffer::Buffer;
 use crate::cpu::gemm::{PanelProduct, panel_product};
 use crate::cpu::map::Map;
+use crate::cpu::plan::{Algorithm, choose};
 use crate::cpu::parallel::{Shared, for_each_piece, with_scratch};
 use crate::cpu::simd::Isa;
 
@@ -44,7 +45,7 @@ pub(crate) fn convolve(
 }
 
 /// Whether going by tiles moves fewer bytes than going by filters.
-pub(crate) fn by_tiles(isa: Isa, out: usize, map: Map, outputs: usize) -> bool {
+fn by_tiles(isa: Isa, out: usize, map: Map, outputs: usize) -> bool {
     let tiles = map.tiles(out);
     let filter_floats = map.channels * outputs;
     let tile_floats = tiles * map.channels;
@@ -94,6 +95,11 @@ impl Prepared {
             });
         });
         Self { out, inputs, outputs, data }
+    }
+
+    /// Whether convolving these maps by tiles with these filters is the fastest way.
+    pub(crate) fn suits(&self, isa: Isa, map: Map) -> bool {
+        choose(isa, map, self.outputs) == Algorithm::Winograd(self.out) && by_tiles(isa, self.out, map, self.outputs)
     }
 }
 

@@ -6,6 +6,6 @@ mod transform;
 mod weight_gradient;
 mod weights;
 
-pub(crate) use forward::convolve;
+pub(crate) use forward::{Prepared, convolve, convolve_prepared};
 pub(crate) use weight_gradient::weight_gradient;
 pub(crate) use weights::{Filters, planes};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::transform::{load_weights, store_weights};
 use crate::cpu::simd::Isa;
-use crate::cpu::transpose::transpose;
+use crate::cpu::transpose::{transpose, transpose_raw};
 
 /// Filters gathered and transformed together: their taps for one panel stay in the first-level cache.
 const CHUNK: usize = 8;
@@ -121,11 +121,14 @@ pub(crate) unsafe fn untransform(
         // SAFETY: the block holds every plane; the taps written are those the caller vouches for.
         unsafe {
             store_weights(isa, out, count, width, from.as_ptr().add(start * width), plane, scratch.as_mut_ptr());
+            let to = taps.add(outputs.0 * row + (inputs.0 + start) * 9);
+            if !accumulate {
+                transpose_raw(isa, scratch.as_ptr(), width, count * 9, outputs.1, to, row);
+                continue;
+            }
             for lane in 0..outputs.1 {
-                let to = taps.add((outputs.0 + lane) * row + (inputs.0 + start) * 9);
                 for tap in 0..count * 9 {
-                    let value = scratch[tap * width + lane];
-                    *to.add(tap) = if accumulate { *to.add(tap) + value } else { value };
+                    *to.add(lane * row + tap) += scratch[tap * width + lane];
                 }
             }
         }

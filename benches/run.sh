@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Whole training and evaluation steps, here and in PyTorch, alternating in one run.
+# Usage: benches/run.sh [THREADS]   (default 2; PyTorch comes from PyPI into benches/.venv)
+# Writes the section "Training speed" of benches/RESULTS.md.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+threads="${1:-2}"
+export RAYON_NUM_THREADS="$threads"
+if [ -z "${PYTHON:-}" ]; then
+    [ -x benches/.venv/bin/python ] || python3 -m venv benches/.venv
+    benches/.venv/bin/pip install --quiet torch torchvision
+    PYTHON=benches/.venv/bin/python
+fi
+cargo build --quiet --release -p sporeprint-kernels --example vgg_step
+ours=target/release/examples/vgg_step
+peer() { "$PYTHON" benches/peers/torch_bench.py "$@" --threads "$threads"; }
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+while read -r mode size batch steps; do
+    for _ in 1 2; do
+        "$ours" "$mode" "$size" "$batch" "$steps" >>"$log"
+        peer "$mode" "$size" "$batch" "$steps" >>"$log"
+        peer "$mode" "$size" "$batch" "$steps" --channels-last >>"$log"
+    done
+    peer "$mode" "$size" "$batch" "$steps" --channels-last --bf16 >>"$log"
+done <"${CASES:-benches/cases.txt}"
+"$PYTHON" benches/peers/ratios.py "$log" "$threads" benches/RESULTS.md
