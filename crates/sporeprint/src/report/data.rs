@@ -1,6 +1,5 @@
 //! Everything that the pages show, read from the tables of a run.
 
-use std::io;
 use std::path::Path;
 
 use fs_err as fs;
@@ -64,8 +63,7 @@ impl ReportData {
             metrics: optional(&run.metrics(), read_metrics)?.unwrap_or_default(),
             quality: optional(&run.evaluation(), read_quality)?.unwrap_or_default(),
             k_curve: optional(&run.k_curve(), read_k_curve)?,
-            settings: optional(&run.config(), |path| Ok::<_, io::Error>(fs::read_to_string(path)?))?
-                .unwrap_or_default(),
+            settings: optional(&run.config(), |path| fs::read_to_string(path))?.unwrap_or_default(),
             has_reconstructions: run.reconstructions().exists(),
         };
         data.check(run)?;

@@ -35,6 +35,7 @@ pub(super) fn page(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Pag
     body.push_str(&quality(data));
     if n_clusters > 0 {
         let bars = doubling_classes(summary.real().map(|cluster| cluster.size));
+        let bars: Vec<_> = bars.into_iter().skip_while(|bar| bar.1 == 0.).collect();
         body.push_str(&format!(
             "<section class=\"card\"><h2>Sizes of clusters</h2>{}</section>\n",
             bar_chart("Number of clusters by size", "images in the cluster", &bars)

@@ -150,8 +150,11 @@ pub(super) fn curves(data: &ReportData) -> Option<Page> {
     Some(page("curves.html", "Training", format!("<h1>Training curves</h1>{body}"), &[]))
 }
 
+/// A title and the lines below it.
+pub(super) type Chart = (String, Vec<Series>);
+
 /// Charts per stage in order of appearance; losses share one chart and stand first.
-pub(super) fn stage_charts(data: &ReportData) -> Vec<(String, Vec<(String, Vec<Series>)>)> {
+pub(super) fn stage_charts(data: &ReportData) -> Vec<(String, Vec<Chart>)> {
     let mut stages: Vec<(String, Vec<Series>)> = Vec::new();
     for metric in &data.metrics {
         if metric.numbers().next().is_none() {

@@ -153,7 +153,7 @@ pub(crate) fn short(number: f64) -> String {
         "–".to_owned()
     } else if number == number.round() && magnitude < 1e6 {
         format!("{number:.0}")
-    } else if magnitude >= 1e6 || magnitude < 1e-3 {
+    } else if !(1e-3..1e6).contains(&magnitude) {
         format!("{number:.1e}")
     } else {
         let decimals = (2 - magnitude.log10().floor() as i32).clamp(0, 5) as usize;

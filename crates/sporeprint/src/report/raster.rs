@@ -15,7 +15,7 @@ fn hsl(hue: f64, saturation: f64, lightness: f64) -> [u8; 3] {
     let reach = saturation * lightness.min(1. - lightness);
     [0., 8., 4.].map(|k| {
         let t = (k + hue / 30.) % 12.;
-        (255. * (lightness - reach * (t - 3.).min(9. - t).min(1.).max(-1.))).round() as u8
+        (255. * (lightness - reach * (t - 3.).min(9. - t).clamp(-1., 1.))).round() as u8
     })
 }
 

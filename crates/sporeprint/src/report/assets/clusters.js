@@ -1,7 +1,7 @@
 /* All clusters as cards. */
 "use strict";
 (() => {
-  const grid = new SP.Grid(SP.by("grid"), { width: 262, height: (cell) => 2 * Math.floor((cell - 47) / 5) + 124, gap: 16, stretch: true, label: "Clusters" });
+  const grid = new SP.Grid(SP.by("grid"), { width: 262, height: (cell) => 2 * Math.floor((cell - 47) / 5) + 106, gap: 16, stretch: true, label: "Clusters" });
   const orders = {
     size: (a, b) => b.size - a.size || a.id - b.id,
     small: (a, b) => a.size - b.size || a.id - b.id,
