@@ -18,15 +18,38 @@ struct Example {
 }
 
 const TINY: &[&str] = &[
-    "--encoder", "vgg11-bn", "--width", "0.0625", "--image-size", "32", "--pretrain-epochs", "2",
-    "--aggregate-epochs", "2", "--batch-size", "8", "--pretrain-batch-size", "8", "--centroids", "6",
-    "-k", "3", "--n-init", "2", "--no-open",
+    "--encoder",
+    "vgg11-bn",
+    "--width",
+    "0.0625",
+    "--image-size",
+    "32",
+    "--pretrain-epochs",
+    "2",
+    "--aggregate-epochs",
+    "2",
+    "--batch-size",
+    "8",
+    "--pretrain-batch-size",
+    "8",
+    "--centroids",
+    "6",
+    "-k",
+    "3",
+    "--n-init",
+    "2",
+    "--no-open",
 ];
 
 /// What must come out the same, byte for byte.
 const RESULTS: &[&str] = &[
-    "autoencoder.safetensors", "encoder.safetensors", "embeddings.npy", "centroids.npy", "assignments.csv",
-    "clusters.csv", "images.parquet",
+    "autoencoder.safetensors",
+    "encoder.safetensors",
+    "embeddings.npy",
+    "centroids.npy",
+    "assignments.csv",
+    "clusters.csv",
+    "images.parquet",
 ];
 
 impl Example {
@@ -85,8 +108,16 @@ fn a_run_leaves_every_table_and_a_summary() {
     check_success(&output);
     let out = example.out("run");
     for name in RESULTS.iter().chain(&[
-        "config.toml", "metrics.jsonl", "evaluation.json", "neighbors.parquet", "assignments.parquet",
-        "embeddings.parquet", "reconstructions.png", "report/index.html", "skipped.csv", "clusters/0",
+        "config.toml",
+        "metrics.jsonl",
+        "evaluation.json",
+        "neighbors.parquet",
+        "assignments.parquet",
+        "embeddings.parquet",
+        "reconstructions.png",
+        "report/index.html",
+        "skipped.csv",
+        "clusters/0",
     ]) {
         assert!(out.join(name).exists(), "{name} is missing");
     }
@@ -99,7 +130,10 @@ fn a_run_leaves_every_table_and_a_summary() {
 }
 
 fn walk(dir: &Path) -> usize {
-    std::fs::read_dir(dir).unwrap().map(|e| if e.as_ref().unwrap().path().is_dir() { walk(&e.unwrap().path()) } else { 1 }).sum()
+    std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| if e.as_ref().unwrap().path().is_dir() { walk(&e.unwrap().path()) } else { 1 })
+        .sum()
 }
 
 #[test]

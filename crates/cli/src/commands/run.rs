@@ -78,7 +78,8 @@ pub(crate) fn outcome(images: &Images) -> Outcome {
 pub(crate) fn open_in_browser(page: &Path, talk: &Talk) {
     use std::io::IsTerminal;
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let display = cfg!(target_os = "macos") || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|v| std::env::var_os(v).is_some());
+    let display =
+        cfg!(target_os = "macos") || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|v| std::env::var_os(v).is_some());
     if !std::io::stderr().is_terminal() || !display {
         return;
     }

@@ -64,7 +64,8 @@ mod tests {
             codes: codes.to_owned(),
             figures: figures.iter().map(|(n, f)| ((*n).to_owned(), *f)).collect(),
         };
-        let found = table(&[row("pixels", &[("silhouette", 0.0512)]), row("final", &[("nmi", 0.5), ("silhouette", 0.2)])]);
+        let found =
+            table(&[row("pixels", &[("silhouette", 0.0512)]), row("final", &[("nmi", 0.5), ("silhouette", 0.2)])]);
         let expected = "k-means on               nmi  silhouette\n\
                         pixels                               5.1\n\
                         final                   50.0        20.0\n";

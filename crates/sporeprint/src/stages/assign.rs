@@ -51,9 +51,10 @@ pub fn assign(
         return Err(StageError::NoImages { paths: paths.join(", ") });
     }
     observer.begin("reading images", found.len() as u64);
-    let built = ImageCache::build(scratch, &found, &CacheConfig::new(session.config.encoder.image_size), &|progress| {
-        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
-    })?;
+    let built =
+        ImageCache::build(scratch, &found, &CacheConfig::new(session.config.encoder.image_size), &|progress| {
+            observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
+        })?;
     observer.end();
     let images = Images::from(built);
     let encoder = session.config.encoder.init(&Device::flex(), session.config.seed)?;

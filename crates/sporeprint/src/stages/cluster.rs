@@ -65,11 +65,8 @@ pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) 
     }
     let codes = read_npy::<f32>(&session.dir.embeddings())?;
     let dim = codes.shape[1];
-    let (rows, mean) = if session.config.cluster.centre {
-        centred(&codes.data, dim)
-    } else {
-        (codes.data.clone(), vec![0.0; dim])
-    };
+    let (rows, mean) =
+        if session.config.cluster.centre { centred(&codes.data, dim) } else { (codes.data.clone(), vec![0.0; dim]) };
     let rows = RowsView::new(&rows, dim)?;
     let n_clusters = match session.config.cluster.n_clusters {
         ClusterCount::Fixed(k) => k,

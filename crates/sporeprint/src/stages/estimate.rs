@@ -83,8 +83,7 @@ mod tests {
 
     #[test]
     fn weights_are_counted_to_a_percent() {
-        for (architecture, expected) in
-            [(Architecture::Vgg16Bn, 14_723_136.0), (Architecture::ResNet18, 11_176_512.0)]
+        for (architecture, expected) in [(Architecture::Vgg16Bn, 14_723_136.0), (Architecture::ResNet18, 11_176_512.0)]
         {
             let config = EncoderConfig { architecture, ..EncoderConfig::default() };
             let (found, _) = size_of(&config);

@@ -173,4 +173,3 @@ pub fn reopen(session: &Session) -> Result<Images, StageError> {
 pub(super) fn root(dir: &RunDir) -> PathBuf {
     Path::to_owned(dir.root())
 }
-

@@ -1,8 +1,8 @@
 //! What is known of each image and each cluster, from codes and one clustering.
 
 use sporeprint_cluster::{
-    DuplicateRule, Hashes, Metric, RowsView, centroids_of, describe_clusters, describe_rows, match_ids, near_duplicates,
-    relabel_by_size,
+    DuplicateRule, Hashes, Metric, RowsView, centroids_of, describe_clusters, describe_rows, match_ids,
+    near_duplicates, relabel_by_size,
 };
 
 use super::{Images, StageError};

@@ -51,11 +51,21 @@ pub fn pretrain(
         return Ok(());
     }
     let device = training_device();
-    let network = AutoEncoder { encoder: starting_encoder(config, &device)?, ..config.encoder.init_auto_encoder(&device, config.seed)? };
+    let network = AutoEncoder {
+        encoder: starting_encoder(config, &device)?,
+        ..config.encoder.init_auto_encoder(&device, config.seed)?
+    };
     let settings = &config.pretrain;
     let views = settings.views.then_some(&config.views);
-    let mut learner =
-        Pretraining::new(network, settings.sgd.optimiser(), &images.cache, views, settings.freeze_encoder, config.seed, device);
+    let mut learner = Pretraining::new(
+        network,
+        settings.sgd.optimiser(),
+        &images.cache,
+        views,
+        settings.freeze_encoder,
+        config.seed,
+        device,
+    );
     let stage = epoch_loop(session, images, Stage::Pretrain, interval);
     stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
     let network = learner.into_network();
@@ -90,7 +100,8 @@ pub fn aggregate(
         crate::config::ClusterCount::Fixed(k) => k,
         crate::config::ClusterCount::Auto => settings.centroids(images.len()),
     };
-    let setup = Setup { config: settings, views: &config.views, cache: &images.cache, n_clusters, seed: config.seed, device };
+    let setup =
+        Setup { config: settings, views: &config.views, cache: &images.cache, n_clusters, seed: config.seed, device };
     let mut learner = Aggregation::new(encoder, setup, observer);
     let stage = epoch_loop(session, images, Stage::Aggregate, interval);
     stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
