@@ -5,7 +5,6 @@
 //! `aggregate` (encoder forward and backward with SGD), `resnet32` or `resnet64` (ResNet-18 of that width,
 //! training step). Prints the median time of a step as one line of JSON.
 
-
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};

@@ -66,12 +66,7 @@ pub(crate) trait CpuKernels: Backend {
 
     fn sgd_first(param: FloatTensor<Self>, grad: FloatTensor<Self>, rates: Rates) -> Stepped<Self>;
 
-    fn sgd(
-        param: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        buf: FloatTensor<Self>,
-        rates: Rates,
-    ) -> Stepped<Self>;
+    fn sgd(param: FloatTensor<Self>, grad: FloatTensor<Self>, buf: FloatTensor<Self>, rates: Rates) -> Stepped<Self>;
 }
 
 impl CpuKernels for Flex {
@@ -131,12 +126,7 @@ impl CpuKernels for Flex {
         Stepped { param, buf }
     }
 
-    fn sgd(
-        param: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        buf: FloatTensor<Self>,
-        rates: Rates,
-    ) -> Stepped<Self> {
+    fn sgd(param: FloatTensor<Self>, grad: FloatTensor<Self>, buf: FloatTensor<Self>, rates: Rates) -> Stepped<Self> {
         let (param, buf) = flex::sgd_step(param, grad, Some(buf), rates);
         Stepped { param, buf }
     }

@@ -68,12 +68,7 @@ impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
         Stepped { param: <FloatTensor<Self>>::new(param), buf: <FloatTensor<Self>>::new(buf) }
     }
 
-    fn sgd(
-        param: FloatTensor<Self>,
-        grad: FloatTensor<Self>,
-        buf: FloatTensor<Self>,
-        rates: Rates,
-    ) -> Stepped<Self> {
+    fn sgd(param: FloatTensor<Self>, grad: FloatTensor<Self>, buf: FloatTensor<Self>, rates: Rates) -> Stepped<Self> {
         let buf = Some(buf.into_primitive());
         let (param, buf) = flex::sgd_step(param.into_primitive(), grad.into_primitive(), buf, rates);
         Stepped { param: <FloatTensor<Self>>::new(param), buf: <FloatTensor<Self>>::new(buf) }

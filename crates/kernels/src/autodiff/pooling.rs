@@ -68,9 +68,7 @@ pub(super) fn unpool2x2<C: CheckpointStrategy>(
     record::<C>(node, Kind::Unpool2x2, indices, y)
 }
 
-pub(super) fn pool3x3s2<C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<Flex, C>>,
-) -> FloatTensor<Autodiff<Flex, C>> {
+pub(super) fn pool3x3s2<C: CheckpointStrategy>(x: FloatTensor<Autodiff<Flex, C>>) -> FloatTensor<Autodiff<Flex, C>> {
     let (x, node) = x.into_parts();
     let map = map_of(&x);
     let (y, indices) = flex::max_pool3x3s2(x);

@@ -83,7 +83,8 @@ struct Pool {
     peak_bytes: usize,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { free: BTreeMap::new(), clock: 0, free_bytes: 0, live_bytes: 0, peak_bytes: 0 });
+static POOL: Mutex<Pool> =
+    Mutex::new(Pool { free: BTreeMap::new(), clock: 0, free_bytes: 0, live_bytes: 0, peak_bytes: 0 });
 
 impl Pool {
     fn lock() -> MutexGuard<'static, Pool> {

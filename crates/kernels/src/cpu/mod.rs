@@ -7,9 +7,9 @@ pub(crate) mod conv3x3;
 mod gemm;
 pub(crate) mod map;
 pub(crate) mod matrix_convolution;
-mod parallel;
 #[cfg(test)]
 mod naive;
+mod parallel;
 pub(crate) mod plan;
 pub(crate) mod pool;
 pub(crate) mod sgd;

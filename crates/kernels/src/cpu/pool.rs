@@ -136,13 +136,7 @@ unsafe fn pool_row_body<S: Simd>(map: Map, first_index: usize, x: *const f32, y:
 }
 
 #[inline(always)]
-unsafe fn scatter_row_body<S: Simd>(
-    map: Map,
-    first_index: usize,
-    x: *const f32,
-    indices: *const i32,
-    y: *mut f32,
-) {
+unsafe fn scatter_row_body<S: Simd>(map: Map, first_index: usize, x: *const f32, indices: *const i32, y: *mut f32) {
     let (channels, below) = (map.channels, map.width * map.channels);
     for j in 0..map.width / 2 {
         let at = first_index + 2 * j;

@@ -35,14 +35,7 @@ simd_dispatch! {
 
 /// Square blocks of sixteen keep the lines of both sides in the first-level cache.
 #[inline(always)]
-unsafe fn body<S: Simd>(
-    from: *const f32,
-    from_row: usize,
-    rows: usize,
-    columns: usize,
-    to: *mut f32,
-    to_row: usize,
-) {
+unsafe fn body<S: Simd>(from: *const f32, from_row: usize, rows: usize, columns: usize, to: *mut f32, to_row: usize) {
     for first_row in (0..rows).step_by(16) {
         let height = 16.min(rows - first_row);
         for first_column in (0..columns).step_by(16) {
@@ -59,14 +52,7 @@ unsafe fn body<S: Simd>(
 
 /// Turns `batch` matrices of `rows` by `columns` into matrices of `columns` by `rows`: between NCHW and
 /// channels last.
-pub(crate) fn transpose_images(
-    isa: Isa,
-    from: &[f32],
-    batch: usize,
-    rows: usize,
-    columns: usize,
-    to: &mut [f32],
-) {
+pub(crate) fn transpose_images(isa: Isa, from: &[f32], batch: usize, rows: usize, columns: usize, to: &mut [f32]) {
     let image = rows * columns;
     assert!(from.len() == batch * image && to.len() == batch * image);
     let to = Shared::new(to);

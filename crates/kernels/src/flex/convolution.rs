@@ -118,7 +118,10 @@ pub(crate) struct FoldedFilters {
 impl std::fmt::Debug for FoldedFilters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let transformed = self.transformed.is_some();
-        f.debug_struct("FoldedFilters").field("weight", &self.weight.shape()).field("transformed", &transformed).finish()
+        f.debug_struct("FoldedFilters")
+            .field("weight", &self.weight.shape())
+            .field("transformed", &transformed)
+            .finish()
     }
 }
 

@@ -11,7 +11,9 @@ mod sgd;
 
 pub(crate) use convolution::{FoldedFilters, Kind, bias_gradient, forward, input_gradient, weight_gradient};
 pub(crate) use layout::{channels_last, map_of};
-pub(crate) use normalization::{Statistics, batch_norm_backward, batch_norm_eval, batch_norm_train, vector, vector_tensor};
+pub(crate) use normalization::{
+    Statistics, batch_norm_backward, batch_norm_eval, batch_norm_train, vector, vector_tensor,
+};
 pub(crate) use pooling::{
     max_pool2x2, max_pool2x2_backward, max_pool3x3s2, max_pool3x3s2_backward, max_unpool2x2, max_unpool2x2_backward,
 };

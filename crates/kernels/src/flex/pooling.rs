@@ -2,9 +2,7 @@
 
 use burn_flex::FlexTensor;
 
-use super::layout::{
-    channels_last, channels_last_indices, indices, map_of, tensor_of_indices, tensor_of_map, values,
-};
+use super::layout::{channels_last, channels_last_indices, indices, map_of, tensor_of_indices, tensor_of_map, values};
 use crate::cpu::buffer::Buffer;
 use crate::cpu::map::Map;
 use crate::cpu::pool;

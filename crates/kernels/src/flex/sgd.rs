@@ -11,9 +11,8 @@ use crate::cpu::simd::Isa;
 /// The tensor itself where it is contiguous and nobody else holds it, a copy otherwise.
 fn owned(tensor: FlexTensor) -> FlexTensor {
     let layout = tensor.layout();
-    let whole = layout.is_contiguous()
-        && layout.start_offset() == 0
-        && tensor.storage::<f32>().len() == layout.num_elements();
+    let whole =
+        layout.is_contiguous() && layout.start_offset() == 0 && tensor.storage::<f32>().len() == layout.num_elements();
     if whole && tensor.is_unique() {
         return tensor;
     }

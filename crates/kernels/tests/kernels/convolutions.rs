@@ -15,8 +15,7 @@ fn check(conv: Conv, transposed: bool, tolerance: f64) {
     let (from, to) = if transposed { (y_shape, x_shape) } else { (x_shape, y_shape) };
     let (input, g) = (numbers(1, len(from)), numbers(2, len(to)));
     let (weight, bias) = (numbers(3, len(weight_shape)), numbers(4, to[1]));
-    let mut expected: Vec<f64> =
-        (0..len(to)).map(|i| f64::from(bias[i / (to[2] * to[3]) % to[1]])).collect();
+    let mut expected: Vec<f64> = (0..len(to)).map(|i| f64::from(bias[i / (to[2] * to[3]) % to[1]])).collect();
     let (mut dx, mut dw) = (vec![0.0; input.len()], vec![0.0; weight.len()]);
     conv.products(|y, x, w| {
         let (to, from) = if transposed { (x, y) } else { (y, x) };

@@ -7,12 +7,18 @@ use sporeprint_kernels::{max_pool2x2, max_pool3x3s2, max_unpool2x2};
 use crate::reference::{assert_close, device, numbers, tensor, values};
 
 /// Values, places and the gradient of a pooling by definition.
-fn pooled(x: &[f32], shape: [usize; 4], windows: impl Fn(usize, usize) -> Vec<usize>, out: [usize; 2]) -> (Vec<f32>, Vec<usize>) {
+fn pooled(
+    x: &[f32],
+    shape: [usize; 4],
+    windows: impl Fn(usize, usize) -> Vec<usize>,
+    out: [usize; 2],
+) -> (Vec<f32>, Vec<usize>) {
     let (mut best, mut places) = (Vec::new(), Vec::new());
     for plane in x.chunks_exact(shape[2] * shape[3]) {
         for (i, j) in (0..out[0]).flat_map(|i| (0..out[1]).map(move |j| (i, j))) {
             let window = windows(i, j);
-            let place = window.iter().copied().fold(window[0], |best, at| if plane[at] > plane[best] { at } else { best });
+            let place =
+                window.iter().copied().fold(window[0], |best, at| if plane[at] > plane[best] { at } else { best });
             best.push(plane[place]);
             places.push(place);
         }

@@ -80,14 +80,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_max_ps(_mm512_setzero_ps(), value) }
     }
     #[inline(always)]
-    unsafe fn transpose16(
-        from: *const f32,
-        from_row: usize,
-        rows: usize,
-        columns: usize,
-        to: *mut f32,
-        to_row: usize,
-    ) {
+    unsafe fn transpose16(from: *const f32, from_row: usize, rows: usize, columns: usize, to: *mut f32, to_row: usize) {
         // SAFETY: masks keep loads and stores within the given rows and columns.
         unsafe {
             let mask = first(columns);

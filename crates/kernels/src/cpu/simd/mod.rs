@@ -139,14 +139,7 @@ pub(crate) trait Simd: Copy + 'static {
 
     /// Transposes at most 16 rows by 16 columns: `to[c * to_row + r] = from[r * from_row + c]`.
     #[inline(always)]
-    unsafe fn transpose16(
-        from: *const f32,
-        from_row: usize,
-        rows: usize,
-        columns: usize,
-        to: *mut f32,
-        to_row: usize,
-    ) {
+    unsafe fn transpose16(from: *const f32, from_row: usize, rows: usize, columns: usize, to: *mut f32, to_row: usize) {
         for column in 0..columns {
             for row in 0..rows {
                 // SAFETY: the caller vouches for both matrices.

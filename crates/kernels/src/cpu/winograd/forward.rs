@@ -11,8 +11,8 @@ use super::weights::{Filters, planes, taps_len};
 use crate::cpu::buffer::Buffer;
 use crate::cpu::gemm::{PanelProduct, panel_product};
 use crate::cpu::map::Map;
-use crate::cpu::plan::{Algorithm, choose};
 use crate::cpu::parallel::{Shared, for_each_piece, with_scratch};
+use crate::cpu::plan::{Algorithm, choose};
 use crate::cpu::simd::Isa;
 
 /// Floats of transformed tiles that a piece of work keeps in its second-level cache.
@@ -159,8 +159,7 @@ pub(crate) fn convolve_prepared(
         let tiles = block.min(tiles - first_tile);
         with_scratch(planes(out) * (plane + product_plane), |scratch| {
             let (inputs_block, products) = scratch.split_at_mut(planes(out) * plane);
-            let block =
-                Block { map, out, first_tile, tiles, first_channel: 0, channels: inputs, plane, row };
+            let block = Block { map, out, first_tile, tiles, first_channel: 0, channels: inputs, plane, row };
             // SAFETY: slice lengths are asserted above; the scratch holds both blocks; pieces write
             // different tiles of y.
             unsafe {

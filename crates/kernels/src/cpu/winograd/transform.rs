@@ -104,10 +104,7 @@ unsafe fn load_tiles<S: Simd, T: Tile, const GRADIENT: bool>(block: Block, x: *c
     for tile in 0..block.tiles {
         let (image, tile_y, tile_x) = map.tile(T::OUT, block.first_tile + tile);
         let (top, left) = ((tile_y * T::OUT) as isize - border, (tile_x * T::OUT) as isize - border);
-        let inside = top >= 0
-            && left >= 0
-            && top as usize + side <= map.height
-            && left as usize + side <= map.width;
+        let inside = top >= 0 && left >= 0 && top as usize + side <= map.height && left as usize + side <= map.width;
         // Pixels outside the map are never read: `pixel` is only followed where `exists`.
         let pixel = |i: usize, j: usize| {
             let (row, column) = (top + i as isize, left + j as isize);
@@ -294,13 +291,7 @@ unsafe fn weights_adjoint_body<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn filters_adjoint<S: Simd, T: Tile>(
-    count: usize,
-    width: usize,
-    from: *const f32,
-    plane: usize,
-    to: *mut f32,
-) {
+unsafe fn filters_adjoint<S: Simd, T: Tile>(count: usize, width: usize, from: *const f32, plane: usize, to: *mut f32) {
     for filter in 0..count {
         for lane in (0..width).step_by(S::LANES) {
             // SAFETY: reads stay within [SIDE * SIDE][count][width], writes within [count][9][width].

@@ -30,15 +30,7 @@ const DEPTH: usize = 128;
 ///
 /// # Panics
 /// When a slice is shorter than its shape says.
-pub(crate) fn weight_gradient(
-    isa: Isa,
-    out: usize,
-    map: Map,
-    x: &[f32],
-    g: &[f32],
-    outputs: usize,
-    taps: &mut [f32],
-) {
+pub(crate) fn weight_gradient(isa: Isa, out: usize, map: Map, x: &[f32], g: &[f32], outputs: usize, taps: &mut [f32]) {
     let inputs = map.channels;
     assert!(x.len() >= map.len() && g.len() >= map.with_channels(outputs).len());
     assert!(taps.len() >= inputs * outputs * 9);
@@ -132,9 +124,7 @@ fn by_groups(isa: Isa, out: usize, map: Map, x: &[f32], g: &[f32], outputs: usiz
             unsafe {
                 let (inputs_of, outputs_of) = ((start, count), (first, lanes));
                 let taps = taps.ptr();
-                untransform(
-                    isa, out, total, len, inputs_of, outputs_of, width, taps_scratch, taps, inputs * 9, false,
-                );
+                untransform(isa, out, total, len, inputs_of, outputs_of, width, taps_scratch, taps, inputs * 9, false);
             }
         });
     });
@@ -185,7 +175,17 @@ fn by_blocks(isa: Isa, out: usize, map: Map, x: &[f32], g: &[f32], outputs: usiz
                     let (inputs_of, outputs_of, add) = ((start, count), (first, lanes), round_start > 0);
                     let (taps, row) = (taps.ptr(), inputs * 9);
                     untransform(
-                        isa, out, block, block_plane, inputs_of, outputs_of, width, taps_scratch, taps, row, add,
+                        isa,
+                        out,
+                        block,
+                        block_plane,
+                        inputs_of,
+                        outputs_of,
+                        width,
+                        taps_scratch,
+                        taps,
+                        row,
+                        add,
                     );
                 }
             });
