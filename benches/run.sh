@@ -11,7 +11,7 @@ if [ -z "${PYTHON:-}" ]; then
     benches/.venv/bin/pip install --quiet torch torchvision
     PYTHON=benches/.venv/bin/python
 fi
-cargo build --quiet --release -p sporeprint-kernels --example vgg_step
+[ -n "${SKIP_BUILD:-}" ] || cargo build --quiet --release -p sporeprint-kernels --example vgg_step
 ours=target/release/examples/vgg_step
 peer() { "$PYTHON" benches/peers/torch_bench.py "$@" --threads "$threads"; }
 log="$(mktemp)"

@@ -9,6 +9,7 @@ use burn_autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn_flex::FlexTensor;
 
 use crate::cpu::map::Map;
+use crate::extension::Pooled;
 use crate::flex::{self, map_of};
 
 /// Which operation, with the input's shape where its gradient needs that.
@@ -50,13 +51,11 @@ fn record<C: CheckpointStrategy>(
     }
 }
 
-pub(super) fn pool2x2<C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<Flex, C>>,
-) -> (FloatTensor<Autodiff<Flex, C>>, IntTensor<Autodiff<Flex, C>>) {
+pub(super) fn pool2x2<C: CheckpointStrategy>(x: FloatTensor<Autodiff<Flex, C>>) -> Pooled<Autodiff<Flex, C>> {
     let (x, node) = x.into_parts();
     let map = map_of(&x);
     let (y, indices) = flex::max_pool2x2(x);
-    (record::<C>(node, Kind::Pool2x2(map), indices.clone(), y), indices)
+    Pooled { y: record::<C>(node, Kind::Pool2x2(map), indices.clone(), y), indices }
 }
 
 pub(super) fn unpool2x2<C: CheckpointStrategy>(

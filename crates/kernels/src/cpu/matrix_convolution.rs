@@ -123,7 +123,6 @@ fn panel_width(isa: Isa, columns: usize, first: usize) -> usize {
 }
 
 /// The convolution, with optional bias and ReLU.
-#[expect(clippy::too_many_arguments, reason = "the inputs of a convolution")]
 pub(crate) fn convolve(
     isa: Isa,
     geometry: Geometry,

@@ -24,7 +24,7 @@ pub(crate) fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: 
 }
 
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
+    tensor.into_data().try_to_vec().unwrap()
 }
 
 /// Asserts `||actual - expected|| <= tolerance * ||expected||`, which NaN fails.

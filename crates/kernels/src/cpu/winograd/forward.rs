@@ -26,6 +26,7 @@ const TILES_PER_PIECE: usize = 256;
 ///
 /// # Panics
 /// When a slice is shorter than its shape says.
+#[expect(clippy::too_many_arguments, reason = "the inputs of a convolution")]
 pub(crate) fn convolve(
     isa: Isa,
     out: usize,
@@ -242,6 +243,7 @@ pub(super) fn transform_tiles(isa: Isa, out: usize, map: Map, x: &[f32], first_t
     data
 }
 
+#[expect(clippy::too_many_arguments, reason = "the inputs of a convolution")]
 fn convolve_by_filters(
     isa: Isa,
     out: usize,

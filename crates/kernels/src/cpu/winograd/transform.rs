@@ -1,6 +1,7 @@
 //! The two-dimensional transforms between maps or weights and the Winograd domain, vectors across channels.
 //!
 //! In the Winograd domain a block of tiles is `[SIDE * SIDE][tiles][channels]`.
+#![expect(clippy::needless_range_loop, reason = "a line goes into a column: two indices say so best")]
 
 use super::tile::{Four, Line, MAX_SIDE, Tile, Two};
 use crate::cpu::map::Map;
