@@ -36,21 +36,28 @@ fn main() -> ExitCode {
 fn work(cli: &Cli) -> anyhow::Result<Outcome> {
     let level = ["warn", "info", "debug"][usize::from(cli.verbose.min(2))];
     tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
+    let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = cli.threads {
         anyhow::ensure!(threads >= 1, "--threads is 0, expected 1 or more\nhint: leave it out to use all cores");
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+        pool = pool.num_threads(threads);
     }
+    let pool = pool.build()?;
     progress::stop_on_ctrl_c()?;
     let talk = Talk::new(cli.quiet);
+    // Inside the pool, so that no kernel has to wake its workers from outside.
+    pool.install(|| command(cli, &talk))
+}
+
+fn command(cli: &Cli, talk: &Talk) -> anyhow::Result<Outcome> {
     match &cli.command {
-        Command::Run(args) => commands::run::run(args, cli.json, &talk),
-        Command::Pretrain(args) => commands::run::pretrain(args, &talk),
-        Command::Aggregate(args) => commands::verbs::aggregate(args, &talk),
-        Command::Embed(args) => commands::verbs::embed(args, &talk),
-        Command::Cluster(args) => commands::verbs::cluster(args, cli.json, &talk),
-        Command::Assign(args) => commands::verbs::assign(args, &talk),
-        Command::Evaluate(args) => commands::verbs::evaluate(args, cli.json, &talk),
-        Command::Report(args) => commands::verbs::report(args, &talk),
-        Command::Demo(args) => commands::demo::demo(args, cli.json, &talk),
+        Command::Run(args) => commands::run::run(args, cli.json, talk),
+        Command::Pretrain(args) => commands::run::pretrain(args, talk),
+        Command::Aggregate(args) => commands::verbs::aggregate(args, talk),
+        Command::Embed(args) => commands::verbs::embed(args, talk),
+        Command::Cluster(args) => commands::verbs::cluster(args, cli.json, talk),
+        Command::Assign(args) => commands::verbs::assign(args, talk),
+        Command::Evaluate(args) => commands::verbs::evaluate(args, cli.json, talk),
+        Command::Report(args) => commands::verbs::report(args, talk),
+        Command::Demo(args) => commands::demo::demo(args, cli.json, talk),
     }
 }

@@ -43,6 +43,9 @@ fn settings(args: &DemoVerb, photos: std::path::PathBuf) -> RunConfig {
     config.images.labels = Labels::FromDirs;
     config.encoder.width = 0.25;
     config.pretrain.epochs = 6;
+    // A folder this small has a dozen steps in an epoch.
+    config.aggregate.epochs = 60;
+    config.aggregate.warmup_epochs = 45;
     config.cluster.n_clusters = ClusterCount::Fixed(KINDS.len());
     config
 }
