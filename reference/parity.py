@@ -1,11 +1,11 @@
 """Golden numbers of whole networks: forward, loss, gradients, running statistics, ten SGD steps.
 
-Computed in float64, saved as float32: `python parity.py` writes parity/*.safetensors. For the auto-encoder it
-tries seeds until no pooling has a near-tie in any of the eleven passes, since a maximum that rounding moves sends
-a value to another pixel. It prints how far PyTorch's own float32 is from its float64, the floor of any comparison.
+Computed in float64, saved as float32. `python parity.py` writes parity/*.safetensors. `python parity.py 40` writes
+nothing and says of that many seeds how clearly the closest pooling of all eleven passes is decided (its lead), and how
+far the farthest tensor moves when every convolution's output is disturbed by 5e-7 of its size. A maximum that rounding
+turns around sends a value to another pixel, and no tolerance covers that: seeds are chosen by these two figures.
 """
 
-import copy
 import sys
 
 import torch
@@ -46,67 +46,74 @@ def record(network, forward, lr):
     return golden, min(lead, ahead)
 
 
-def auto_encoder(seed, dtype):
+def disturb(network, rounding):
+    """Noise of this relative size on every convolution's output, the same for every run."""
+    generator = torch.Generator().manual_seed(1)
+
+    def add(module, inputs, output):
+        noise = torch.randn(output.shape, generator=generator, dtype=output.dtype)
+        return output + rounding * output.detach().square().mean().sqrt() * noise
+
+    if rounding:
+        for module in network.modules():
+            if isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
+                module.register_forward_hook(add)
+    return network
+
+
+def auto_encoder(seed, rounding=0.0):
     torch.manual_seed(seed)
     network = AutoEncoder([2, 2, 3, 3, 3], 1 / 32)
     randomise(network)
-    images = torch.randn(4, 3, 32, 32).to(dtype)
+    images = torch.randn(4, 3, 32, 32).double()
 
     def forward(network):
         code_map, indices, lead = network.encode(images)
         drawn = network.decode(code_map, indices)
         return {"map": code_map, "drawn": drawn}, torch.nn.functional.mse_loss(drawn, images), lead
 
-    golden, lead = record(network.to(dtype), forward, 0.02)
+    golden, lead = record(disturb(network.double(), rounding), forward, 0.001)
     return golden | {"images": images}, lead
 
 
 def residual(block, depths, small_stem, side, lr):
-    def build(seed, dtype):
+    def build(seed, rounding=0.0):
         torch.manual_seed(seed)
         network = ResNet(block, depths, 1 / 32, small_stem, 5)
         randomise(network)
-        images, target = torch.randn(4, 3, side, side).to(dtype), torch.randn(4, 5).to(dtype)
+        images, target = torch.randn(4, 3, side, side).double(), torch.randn(4, 5).double()
 
         def forward(network):
             merged, codes = network.codes(images)
             return {"merged": merged, "codes": codes}, torch.nn.functional.mse_loss(codes, target), float("inf")
 
-        golden, lead = record(network.to(dtype), forward, lr)
+        golden, lead = record(disturb(network.double(), rounding), forward, lr)
         return golden | {"images": images, "target": target}, lead
 
     return build
 
 
-def floor(exact, rounded):
-    """Largest distance of float32 from float64; a bias before batch norm has gradient 0 and no relative error."""
-    worst = 0.0
-    for name, value in exact.items():
-        if value.norm() > 1e-9:
-            worst = max(worst, ((rounded[name].double() - value).norm() / value.norm()).item())
-    return worst
+def distance(exact, other):
+    """The farthest tensor, relative; a bias before batch norm has gradient 0 and no relative error."""
+    return max(((other[k] - v).norm() / v.norm()).item() for k, v in exact.items() if v.norm() > 1e-9)
 
 
 def main(tries):
+    # Seeds found by the search below; a narrow network at another one may turn a pooling or a ReLU around.
     networks = {
-        "vgg16_bn": auto_encoder,
-        "resnet18": residual(BasicBlock, [2, 2, 2, 2], False, 64, 0.02),
-        "resnet18_small_stem": residual(BasicBlock, [2, 2, 2, 2], True, 32, 0.02),
-        "resnet50": residual(Bottleneck, [3, 4, 6, 3], False, 64, 0.003),
+        "vgg16_bn": (3, auto_encoder),
+        "resnet18": (12, residual(BasicBlock, [2, 2, 2, 2], False, 64, 0.02)),
+        "resnet18_small_stem": (13, residual(BasicBlock, [2, 2, 2, 2], True, 32, 0.02)),
+        "resnet50": (4, residual(Bottleneck, [3, 4, 6, 3], False, 64, 0.001)),
     }
-    for name, build in networks.items():
-        found = []
-        for seed in range(tries if name == "vgg16_bn" else min(tries, 16)):
-            golden, lead = build(seed, torch.float64)
-            rounded, _ = build(seed, torch.float32)
-            found.append((floor(golden, rounded), -lead, seed))
-        # The widest lead among seeds where float32 itself is exact enough to compare with.
-        good = [entry for entry in found if entry[0] < 2e-5] or [min(found)]
-        noise, lead, seed = min(good, key=lambda entry: (entry[1], entry[0]))
-        golden, _ = build(seed, torch.float64)
-        print(f"{name}: seed {seed}, lead {-lead:.2e}, float32 of PyTorch within {noise:.2e}")
-        save_file({k: v.float().contiguous() for k, v in golden.items()}, f"parity/{name}.safetensors")
+    for name, (chosen, build) in networks.items():
+        for seed in range(tries) or [chosen]:
+            golden, lead = build(seed)
+            noise = max(distance(golden, build(seed, r)[0]) for r in (5e-7, -5e-7))
+            print(f"{name}: seed {seed}, lead {lead:.2e}, disturbed by 5e-7 within {noise:.2e}")
+            if seed == chosen and not tries:
+                save_file({k: v.float().contiguous() for k, v in golden.items()}, f"parity/{name}.safetensors")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 80)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
