@@ -199,11 +199,11 @@ impl<'a> Machine<'a> {
                     self.push(Value::Sequence(items));
                 }
                 b't' | b'l' => {
-                    let items = self.to_mark()?;
+                    let items = self.since_mark()?;
                     self.push(Value::Sequence(items));
                 }
                 b'd' => {
-                    let items = self.to_mark()?;
+                    let items = self.since_mark()?;
                     self.push(Value::Dict(pairs(&items)?));
                 }
                 b'a' => {
@@ -211,7 +211,7 @@ impl<'a> Machine<'a> {
                     self.extend_sequence(vec![item])?;
                 }
                 b'e' => {
-                    let items = self.to_mark()?;
+                    let items = self.since_mark()?;
                     self.extend_sequence(items)?;
                 }
                 b's' => {
@@ -220,7 +220,7 @@ impl<'a> Machine<'a> {
                     self.extend_dict(vec![(key, value)])?;
                 }
                 b'u' => {
-                    let items = self.to_mark()?;
+                    let items = self.since_mark()?;
                     self.extend_dict(pairs(&items)?)?;
                 }
                 b'q' => self.remember(1)?,
@@ -374,7 +374,7 @@ impl<'a> Machine<'a> {
         Ok(*id)
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Id>, Fault> {
+    fn since_mark(&mut self) -> Result<Vec<Id>, Fault> {
         match self.marks.pop() {
             Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
             _ => Fault::damaged("the pickle's mark is missing"),
