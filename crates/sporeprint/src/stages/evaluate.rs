@@ -41,12 +41,12 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     let mut rows = Vec::new();
     let pixels = pixel_rows(images);
     rows.push(baseline("pixels", session, &pixels, pixels.len() / images.len(), n_clusters, labels)?);
-    let untrained = starting_encoder(&session.config, &device)?;
+    let untrained = starting_encoder(&session.config, &device, observer)?;
     let codes = unit_codes(&untrained, session, images, observer);
     let name = if session.config.weights.is_some() { "given weights" } else { "untrained" };
     rows.push(baseline(name, session, &codes, untrained.dim(), n_clusters, labels)?);
     if session.is_done(Stage::Pretrain) {
-        let encoder = pretrained_encoder(session, &device)?;
+        let encoder = pretrained_encoder(session, &device, observer)?;
         let codes = unit_codes(&encoder, session, images, observer);
         rows.push(baseline("autoencoder", session, &codes, encoder.dim(), n_clusters, labels)?);
     }

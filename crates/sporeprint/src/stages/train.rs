@@ -28,11 +28,26 @@ fn training_device() -> Device {
 }
 
 /// The encoder before any training of ours: drawn from the seed, or other people's weights.
-pub(super) fn starting_encoder(config: &RunConfig, device: &Device) -> Result<Encoder, StageError> {
+pub(super) fn starting_encoder(
+    config: &RunConfig,
+    device: &Device,
+    observer: &dyn Observer,
+) -> Result<Encoder, StageError> {
     let encoder = config.encoder.init(device, config.seed)?;
     match &config.weights {
         None => Ok(encoder),
-        Some(path) => Ok(encoder.with_weights(path)?.0),
+        Some(path) => {
+            let (encoder, report) = encoder.with_weights(path)?;
+            let mut parts = Vec::new();
+            if !report.ignored.is_empty() {
+                parts.push(format!("{} tensors of the file are not needed", report.ignored.len()));
+            }
+            if !report.fresh.is_empty() {
+                parts.push(format!("{} of the network are new", report.fresh.len()));
+            }
+            parts.iter().for_each(|part| observer.note(&format!("weights of {}: {part}", path.display())));
+            Ok(encoder)
+        }
     }
 }
 
@@ -52,7 +67,7 @@ pub fn pretrain(
     }
     let device = training_device();
     let network = AutoEncoder {
-        encoder: starting_encoder(config, &device)?,
+        encoder: starting_encoder(config, &device, observer)?,
         ..config.encoder.init_auto_encoder(&device, config.seed)?
     };
     let settings = &config.pretrain;
@@ -90,7 +105,7 @@ pub fn aggregate(
     }
     let config = &session.config;
     let device = training_device();
-    let encoder = pretrained_encoder(session, &device)?;
+    let encoder = pretrained_encoder(session, &device, observer)?;
     let settings = &config.aggregate;
     if settings.epochs == 0 {
         encoder.save(&session.dir.encoder())?;
@@ -111,7 +126,11 @@ pub fn aggregate(
 }
 
 /// The encoder that aggregation starts from: the auto-encoder's, if there is one.
-pub(super) fn pretrained_encoder(session: &Session, device: &Device) -> Result<Encoder, StageError> {
+pub(super) fn pretrained_encoder(
+    session: &Session,
+    device: &Device,
+    observer: &dyn Observer,
+) -> Result<Encoder, StageError> {
     let config = &session.config;
     if session.is_done(Stage::Pretrain) {
         let network = config.encoder.init_auto_encoder(device, config.seed)?;
@@ -121,7 +140,7 @@ pub(super) fn pretrained_encoder(session: &Session, device: &Device) -> Result<E
         let run = root(&session.dir);
         return Err(StageError::NotYet { run, missing: "auto-encoder", verb: "pretrain PHOTOS --out DIR" });
     }
-    starting_encoder(config, device)
+    starting_encoder(config, device, observer)
 }
 
 /// Writes the unit codes of all images in index order.

@@ -28,6 +28,9 @@ pub struct Checkpoint {
     pub state: String,
 }
 
+/// The newest readable checkpoint with its path, if there is one, and warnings about damaged ones.
+pub type Newest = (Option<(PathBuf, Checkpoint)>, Vec<String>);
+
 /// Why a checkpoint was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
@@ -165,7 +168,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When the folder cannot be read, or every checkpoint there is damaged.
-    pub fn newest(dir: &Path, stage: &str) -> Result<(Option<(PathBuf, Self)>, Vec<String>), CheckpointError> {
+    pub fn newest(dir: &Path, stage: &str) -> Result<Newest, CheckpointError> {
         let mut warnings = Vec::new();
         let mut last_error = None;
         for (_, path) in steps_of(dir, stage)?.into_iter().rev() {

@@ -10,7 +10,7 @@ mod schedule;
 mod sgd;
 
 pub use aggregate::{Aggregation, Setup, clusterings};
-pub use checkpoint::{Checkpoint, CheckpointError, remove_all};
+pub use checkpoint::{Checkpoint, CheckpointError, Newest, remove_all};
 pub use embed::codes_of_all;
 pub use epochs::{EpochLoop, Learner, Position, TrainError};
 pub use monitor::{ControlSums, Controls, Trouble};

@@ -115,8 +115,8 @@ fn hostile_sizes_are_refused() {
     let path = directory.path().join("huge.pth");
     let mut bytes = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.}.".to_vec();
     bytes.extend(b"}X\x01\0\0\0actorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\n");
-    bytes.extend(b"X\x01\0\0\00X\x03\0\0\0cpuK\x01tQK\0\x8a\x07\0\0\0\0\0\0\x40\x85K\0\x85\x89}tRs.");
-    bytes.extend(b"]X\x01\0\0\00a.\x01\0\0\0\0\0\0\0\0\0\x80\x3f");
+    bytes.extend(b"X\x01\0\0\x000X\x03\0\0\0cpuK\x01tQK\0\x8a\x07\0\0\0\0\0\0\x40\x85K\0\x85\x89}tRs.");
+    bytes.extend(b"]X\x01\0\0\x000a.\x01\0\0\0\0\0\0\0\0\0\x80\x3f");
     fs_err::write(&path, bytes).expect("a writable directory");
     let message = refusal(encoder(Architecture::Vgg11Bn), &path);
     assert!(message.contains("outside its storage of 1 values"), "{message}");
