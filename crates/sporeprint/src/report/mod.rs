@@ -1,6 +1,6 @@
 //! The run as pages to look at: static files that open from disk, without server or network.
 //!
-//! [`ReportData`] holds the tables, [`render`] turns them into pages (pure text to text), [`write`] adds the
+//! [`ReportData`] holds the tables, [`render`] turns them into pages (pure text to text), [`write()`] adds the
 //! pictures and puts everything into the run's `report` folder, [`write_figures`] draws pictures for papers.
 
 mod advice;
