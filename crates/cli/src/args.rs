@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Compare the clusters of a run with labels
     Evaluate(EvaluateVerb),
     /// Write the pages of a run anew
-    Report(RunVerb),
+    Report(ReportVerb),
     /// Draw labelled mushrooms, run everything on them and say how well it went
     Demo(DemoVerb),
 }
@@ -290,4 +290,13 @@ pub(crate) struct AssignVerb {
     /// New images: files, folders or lists
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportVerb {
+    #[command(flatten)]
+    pub(crate) run: RunVerb,
+    /// Write pictures for papers and slides into this folder as well
+    #[arg(long, value_name = "DIR")]
+    pub(crate) figures: Option<PathBuf>,
 }

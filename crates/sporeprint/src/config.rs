@@ -255,7 +255,15 @@ impl Default for RunConfig {
 
 impl Default for PretrainConfig {
     fn default() -> Self {
-        Self { epochs: 10, batch_size: 16, sgd: SgdSettings::new(0.1), freeze_encoder: false, views: false }
+        Self {
+            epochs: 10,
+            batch_size: 16,
+            // The full VGG runs away from 0.1 within ten steps; at lower rates the codes still all take one direction,
+            // for the pooling indices carry the picture.
+            sgd: SgdSettings { warm_up: 1.0, ..SgdSettings::new(0.005) },
+            freeze_encoder: false,
+            views: false,
+        }
     }
 }
 

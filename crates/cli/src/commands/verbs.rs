@@ -9,7 +9,7 @@ use sporeprint::stages::{self, Images};
 use super::run::{interval, outcome, redo};
 use super::summary;
 use crate::Outcome;
-use crate::args::{AggregateVerb, AssignVerb, ClusterVerb, EvaluateVerb, RunVerb, SortArg};
+use crate::args::{AggregateVerb, AssignVerb, ClusterVerb, EvaluateVerb, ReportVerb, RunVerb, SortArg};
 use crate::progress::Talk;
 use crate::settings;
 
@@ -85,9 +85,12 @@ pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<O
     Ok(outcome(&images))
 }
 
-pub(crate) fn report(args: &RunVerb, talk: &Talk) -> Result<Outcome> {
-    let (session, images) = open(args)?;
+pub(crate) fn report(args: &ReportVerb, talk: &Talk) -> Result<Outcome> {
+    let (session, images) = open(&args.run)?;
     stages::report(&session, &images, talk)?;
-    talk.note(&format!("wrote {}", session.dir.report_index().display()));
+    if let Some(dir) = &args.figures {
+        let written = stages::figures(&session, &images, dir)?;
+        talk.note(&format!("{} figures in {}", written.len(), dir.display()));
+    }
     Ok(outcome(&images))
 }

@@ -21,8 +21,10 @@ pub use images::{Images, reopen, save_labels, scan};
 pub use sort::sort_into_folders;
 pub use train::{aggregate, embed, forget_checkpoints, pretrain};
 
+use std::path::{Path, PathBuf};
+
 use crate::progress::Observer;
-use crate::report::ReportOptions;
+use crate::report::{ReportData, ReportOptions, write_figures};
 use crate::run::Session;
 
 /// Writes the pages of a run from its tables.
@@ -34,4 +36,13 @@ pub fn report(session: &Session, images: &Images, observer: &dyn Observer) -> Re
     let page = crate::report::write(&session.dir, &ReportOptions { thumbnails: &thumbnails, thumbnail_px: None })?;
     observer.note(&format!("report: {}", page.display()));
     Ok(())
+}
+
+/// Writes pictures for papers and slides: cluster sheets, the map, curves, the k curve, confusion with labels.
+///
+/// # Errors
+/// When a table cannot be read or a picture not be written.
+pub fn figures(session: &Session, images: &Images, dir: &Path) -> Result<Vec<PathBuf>, StageError> {
+    let thumbnails = |index: usize| images.picture(index);
+    Ok(write_figures(dir, &ReportData::from_run(&session.dir)?, &thumbnails)?)
 }

@@ -10,6 +10,8 @@ use crate::run::tables::{Assignment, ClusterRow};
 
 /// Near-duplicates: alike to the network and in at most this many of the perceptual hash's 256 bits.
 const DUPLICATES: DuplicateRule = DuplicateRule { min_similarity: 0.9, max_bits: 20, n_neighbors: 10 };
+/// Robust standard deviations over the cluster's median distance at which an image counts as odd (an outlier of 1).
+const ODD_DEVIATIONS: f32 = 3.0;
 /// Nearest clusters listed for each.
 const NEAREST_CLUSTERS: usize = 5;
 
@@ -57,7 +59,7 @@ impl Tables {
                 cluster: labels[image],
                 distance: facts.distance[image],
                 margin: facts.margin[image],
-                outlier: facts.outlier[image],
+                outlier: facts.outlier[image] / ODD_DEVIATIONS,
                 duplicate_of: duplicates[image],
             })
             .collect();
