@@ -282,8 +282,13 @@ impl Learner for Aggregation<'_> {
             return (metric, Vec::new());
         };
         let controls = Controls::new(&self.state.sums, clusterings, &self.bank);
-        let words = controls.troubles().into_iter().map(|t| format!("warning: {}", t.explain(&controls))).collect();
-        (controls.figures().into_iter().fold(metric, |metric, (name, figure)| metric.number(name, figure)), words)
+        let mut metric = controls.figures().into_iter().fold(metric, |line, (name, figure)| line.number(name, figure));
+        let words: Vec<String> = controls.troubles().into_iter().map(|t| t.explain(&controls)).collect();
+        // The pages show the gravest; the person at the terminal sees all.
+        if let Some((warning, remedy)) = words.first().and_then(|words| words.rsplit_once("; ")) {
+            metric = metric.text("warning", warning).text("remedy", remedy);
+        }
+        (metric, words.iter().map(|words| format!("warning: {words}")).collect())
     }
 
     fn save(&self) -> Checkpoint {

@@ -168,8 +168,8 @@ impl Trouble {
                 percent(controls.share_only_self)
             ),
             Self::NoCloseNeighbours => format!(
-                "{} of the images have no close neighbour at all among their background ones and learn nothing; their \
-                 codes left the bank behind: lower --learning-rate or raise --background-neighbors",
+                "{} of the images have no close neighbour at all among their background ones and learn nothing, their \
+                 codes left the bank behind; lower --learning-rate or raise --background-neighbors",
                 percent(controls.share_empty)
             ),
             Self::NothingToLearn => format!(
