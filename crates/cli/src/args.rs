@@ -97,7 +97,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// Encoder: vgg11-bn, vgg13-bn, vgg16-bn, vgg19-bn, resnet18, resnet34, resnet50
+    /// Encoder: vgg11-bn, vgg13-bn, vgg16-bn, vgg19-bn, resnet18, resnet34, resnet50; never trained: pixels, dinov2
     #[arg(long, value_name = "NAME")]
     pub(crate) encoder: Option<String>,
     /// Factor on the number of channels

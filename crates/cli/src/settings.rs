@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use sporeprint::config::{BankStart, ClusterCount, Labels, Objective, Refresh, RunConfig, Variant};
-use sporeprint::encoder::Merge;
+use sporeprint::encoder::{FrozenConfig, Merge};
 use sporeprint::images::Factor;
 
 use crate::args::{
@@ -59,10 +59,19 @@ pub(crate) fn labels(text: &str) -> Result<Labels> {
 }
 
 fn network(config: &mut RunConfig, args: &NetworkArgs) -> Result<()> {
-    let encoder = &mut config.encoder;
     if let Some(name) = &args.encoder {
-        encoder.architecture = name.parse().with_context(|| format!("--encoder {name}"))?;
+        config.frozen = FrozenConfig::by_name(name);
+        if config.frozen.is_none() {
+            config.encoder.architecture = name.parse()?;
+        }
     }
+    if let Some(frozen) = &mut config.frozen {
+        frozen_only(frozen.name(), args)?;
+        if let Some(image_size) = args.image_size {
+            frozen.set_image_size(image_size);
+        }
+    }
+    let encoder = &mut config.encoder;
     set(&mut encoder.width, args.width);
     set(&mut encoder.image_size, args.image_size);
     if let Some(merge) = args.merge {
@@ -79,6 +88,19 @@ fn network(config: &mut RunConfig, args: &NetworkArgs) -> Result<()> {
         None => {}
         Some("none") => config.weights = None,
         Some(path) => config.weights = Some(absolute(Path::new(path))?),
+    }
+    if let Some(frozen) = &mut config.frozen {
+        frozen.bind(config.weights.as_deref())?;
+    }
+    Ok(())
+}
+
+/// Flags that shape a trained network mean nothing to an encoder that is never trained.
+fn frozen_only(name: &str, args: &NetworkArgs) -> Result<()> {
+    let given =
+        [("--width", args.width.is_some()), ("--merge", args.merge.is_some()), ("--head-dim", args.head_dim.is_some())];
+    if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
+        bail!("{flag} says nothing to --encoder {name}, which is never trained\nhint: leave {flag} out");
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod cpu;
 mod default_path;
 mod extension;
 mod flex;
+mod matrix;
 mod normalization;
 mod pooling;
 mod prepared;
@@ -18,6 +19,7 @@ mod route;
 mod sgd;
 
 pub use convolution::{conv_transpose3x3, conv2d, conv3x3};
+pub use matrix::{Matrix, matrix_product};
 pub use normalization::{batch_norm_eval, batch_norm_train};
 pub use pooling::{max_pool2x2, max_pool3x3s2, max_unpool2x2};
 pub use prepared::{NormToFold, PreparedConv3x3};

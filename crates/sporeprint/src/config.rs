@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::encoder::EncoderConfig;
+use crate::encoder::{EncoderConfig, FrozenConfig};
 use crate::images::{ViewConfig, content_hash};
 use crate::run::Stage;
 use crate::train::{LearningRate, Schedule, SgdConfig};
@@ -21,6 +21,9 @@ pub struct RunConfig {
     pub images: ImagesConfig,
     /// The network.
     pub encoder: EncoderConfig,
+    /// An encoder that is never trained, in the place of `encoder`, which then decides nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<FrozenConfig>,
     /// File of weights to start from; unset: drawn from the seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights: Option<PathBuf>,
@@ -244,6 +247,7 @@ impl Default for RunConfig {
             seed: 0,
             images: ImagesConfig::default(),
             encoder: EncoderConfig::default(),
+            frozen: None,
             weights: None,
             pretrain: PretrainConfig::default(),
             aggregate: AggregateConfig::default(),
@@ -329,6 +333,9 @@ pub enum ConfigError {
     /// One that the network cannot be built with.
     #[error(transparent)]
     Encoder(#[from] crate::encoder::ConfigError),
+    /// One that the frozen encoder cannot be opened with.
+    #[error(transparent)]
+    Frozen(#[from] crate::encoder::FrozenError),
     /// A value outside its range.
     #[error("{flag} is {found}, expected {expected}\nhint: {hint}")]
     Value {
@@ -357,12 +364,20 @@ fn check(
 }
 
 impl RunConfig {
+    /// Side of the square pictures that the encoder sees, in pixels.
+    pub fn image_size(&self) -> usize {
+        self.frozen.as_ref().map_or(self.encoder.image_size, FrozenConfig::image_size)
+    }
+
     /// Checks every setting that does not depend on the images.
     ///
     /// # Errors
     /// The first setting that cannot work, with what would.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.encoder.check()?;
+        match &self.frozen {
+            Some(frozen) => frozen.check()?,
+            None => self.encoder.check()?,
+        }
         let a = &self.aggregate;
         for (flag, batch) in [("--pretrain-batch-size", self.pretrain.batch_size), ("--batch-size", a.batch_size)] {
             check(

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sporeprint::config::RunConfig;
 use sporeprint::progress::Observer;
 use sporeprint::run::{Existing, RunDir, Session, Stage};
@@ -33,6 +33,9 @@ pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
 /// Scan and auto-encoder only.
 pub(crate) fn pretrain(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
     let config = settings::resolve(args)?;
+    if let Some(frozen) = &config.frozen {
+        bail!("--encoder {} is never trained\nhint: `sporeprint run` takes its codes as they are", frozen.name());
+    }
     let interval = interval(args.checkpoint_every)?;
     let (mut session, images) = begin(args, config, talk)?;
     stages::pretrain(&mut session, &images, interval, talk)?;

@@ -1,6 +1,6 @@
 //! The verbs over a run directory: one stage each, done anew.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use sporeprint::progress::Observer;
 use sporeprint::run::tables::neutralise;
 use sporeprint::run::{RunDir, Session, Stage};
@@ -22,6 +22,12 @@ fn open(verb: &RunVerb) -> Result<(Session, Images)> {
 pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
     let interval = interval(args.checkpoint_every)?;
     let (mut session, images) = open(&args.run)?;
+    if let Some(frozen) = &session.config.frozen {
+        bail!(
+            "the encoder of this run, {}, is never trained\nhint: `sporeprint embed RUN` makes its codes anew",
+            frozen.name()
+        );
+    }
     settings::aggregate(&mut session.config, &args.aggregate)?;
     session.config.check()?;
     if !args.resume {

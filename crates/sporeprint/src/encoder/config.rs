@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{AutoEncoder, Decoder, Encoder, resnet, vgg};
+use super::{AutoEncoder, Decoder, Encoder, FrozenConfig, resnet, vgg};
 
 /// The networks that can be built, under torchvision's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,8 +241,10 @@ impl EncoderConfig {
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum ConfigError {
     #[error(
-        "--encoder {name}: unknown architecture, expected one of {}\nhint: `vgg16-bn` is the article's",
-        Architecture::ALL.map(|(name, _)| name).join(", ")
+        "--encoder {name}: unknown architecture, expected one of {}; never trained: {}\nhint: `vgg16-bn` is the \
+         article's",
+        Architecture::ALL.map(|(name, _)| name).join(", "),
+        FrozenConfig::NAMES.join(", ")
     )]
     UnknownArchitecture { name: String },
     #[error("--width {found}: expected a positive number\nhint: 1 is the published network, 0.5 half its channels")]

@@ -7,10 +7,12 @@
 mod config;
 mod data;
 mod decoder;
+mod frozen;
 mod head;
 mod init;
 mod layers;
 mod resnet;
+mod transformer;
 mod vgg;
 mod weights;
 
@@ -21,9 +23,11 @@ pub use config::{Architecture, ConfigError, EncoderConfig, Merge};
 pub use data::{ImportError, NamedTensor, export, import};
 pub(crate) use data::{Path, values};
 pub use decoder::{Decoded, Decoder};
+pub use frozen::{FrozenConfig, FrozenEncoder, FrozenError, Pixels, PixelsConfig};
 pub use head::{merge, normalize};
 pub use layers::{BatchNorm, BatchStatistics, Conv, EPSILON, Linear, MOMENTUM, Mode};
 pub use resnet::{Plan, RESNET18, RESNET34, RESNET50, ResNet};
+pub use transformer::{TokenCode, VisionTransformer, VisionTransformerConfig};
 pub use vgg::{Stage, VGG11, VGG13, VGG16, VGG19, Vgg};
 pub use weights::{LoadReport, Weights, WeightsError, read_tensors, save_tensors};
 

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use sporeprint_cluster::{Assigner, Codes, Metric, RowsView};
 
+use super::StageError;
+use super::codes::CodeSource;
 use super::images::{Images, root};
-use super::{StageError, train};
 use crate::bank::normalise;
-use crate::encoder::Weights;
 use crate::images::{CacheConfig, FindOptions, ImageCache, Skipped, find_images};
 use crate::progress::Observer;
 use crate::run::tables::read_assignments;
@@ -51,16 +50,14 @@ pub fn assign(
         return Err(StageError::NoImages { paths: paths.join(", ") });
     }
     observer.begin("reading images", found.len() as u64);
-    let built =
-        ImageCache::build(scratch, &found, &CacheConfig::new(session.config.encoder.image_size), &|progress| {
-            observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
-        })?;
+    let built = ImageCache::build(scratch, &found, &CacheConfig::new(session.config.image_size()), &|progress| {
+        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
+    })?;
     observer.end();
     let images = Images::from(built);
-    let encoder = session.config.encoder.init(&Device::flex(), session.config.seed)?;
-    let (encoder, _) = encoder.with_weights(&session.dir.encoder())?;
-    let mut codes = train::unit_codes(&encoder, session, &images, observer);
-    let dim = encoder.dim();
+    let source = CodeSource::of_run(session)?;
+    let mut codes = source.unit_codes(session, &images, observer)?;
+    let dim = source.dim();
     let center = read_npy::<f32>(&session.dir.center())?.data;
     centre(&mut codes, &center, session.config.cluster.centre);
     let assigned = assigner(session, &center)?.assign(RowsView::new(&codes, dim)?)?;

@@ -30,6 +30,9 @@ pub enum StageError {
     /// The network cannot be built.
     #[error(transparent)]
     Encoder(#[from] crate::encoder::ConfigError),
+    /// The frozen encoder cannot be opened or run.
+    #[error(transparent)]
+    Frozen(#[from] crate::encoder::FrozenError),
     /// Weights cannot be read or do not fit.
     #[error(transparent)]
     Weights(#[from] crate::encoder::WeightsError),

@@ -10,6 +10,16 @@ use crate::encoder::EncoderConfig;
 /// with ReLU and the gradient in flight: about three times the activations of each half. Weights stand four times
 /// (values, gradient, momentum, and the new values while they are written).
 pub fn estimate(config: &RunConfig, images: &Images) -> String {
+    if let Some(frozen) = &config.frozen {
+        return format!(
+            "{} images, {} skipped; {} at {} px, never trained; takes up to {:.1} GB of memory",
+            images.len(),
+            images.n_skipped,
+            frozen.name(),
+            frozen.image_size(),
+            (frozen.memory_bytes(config.weights.as_deref()) + 200e6) / 1e9
+        );
+    }
     let (parameters, activations) = size_of(&config.encoder);
     let auto_encoder = config.pretrain.epochs > 0 && config.encoder.architecture.vgg_stages().is_some();
     let pretrain = if auto_encoder { 2.0 * step(parameters, activations, config.pretrain.batch_size) } else { 0.0 };

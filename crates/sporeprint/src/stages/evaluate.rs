@@ -6,15 +6,16 @@ use burn::tensor::Device;
 use sporeprint_cluster::{Metric, RowsView, agreement, knn_accuracy, nearest_others, silhouette};
 
 use super::cluster::{centred, k_means};
+use super::codes::unit_codes;
 use super::images::root;
-use super::train::{pretrained_encoder, starting_encoder, unit_codes};
+use super::train::{pretrained_encoder, starting_encoder};
 use super::{Images, StageError};
+use crate::encoder::{FrozenEncoder, Pixels, PixelsConfig};
 use crate::progress::Observer;
 use crate::run::tables::{Quality, read_assignments, write_quality};
 use crate::run::{Session, Stage, read_npy};
+use crate::train::frozen_codes_of_all;
 
-/// Side of the pictures whose pixels are a baseline.
-const PIXELS: usize = 32;
 /// Neighbours that vote in the k-NN accuracy.
 const VOTERS: usize = 20;
 
@@ -39,12 +40,17 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     let labels = labels.as_deref();
     let device = Device::flex();
     let mut rows = Vec::new();
-    let pixels = pixel_rows(images);
-    rows.push(baseline("pixels", session, &pixels, pixels.len() / images.len(), n_clusters, labels)?);
-    let untrained = starting_encoder(&session.config, &device, observer)?;
-    let codes = unit_codes(&untrained, session, images, observer);
-    let name = if session.config.weights.is_some() { "given weights" } else { "untrained" };
-    rows.push(baseline(name, session, &codes, untrained.dim(), n_clusters, labels)?);
+    let image_size = images.cache.image_size();
+    let pixels = Pixels::new(PixelsConfig { image_size, ..PixelsConfig::default() });
+    let codes = frozen_codes_of_all(&pixels, &images.cache, observer)?;
+    rows.push(baseline("pixels", session, &codes, pixels.dim(), n_clusters, labels)?);
+    // An encoder that is never trained has no earlier self to be compared with.
+    if session.config.frozen.is_none() {
+        let untrained = starting_encoder(&session.config, &device, observer)?;
+        let codes = unit_codes(&untrained, session, images, observer);
+        let name = if session.config.weights.is_some() { "given weights" } else { "untrained" };
+        rows.push(baseline(name, session, &codes, untrained.dim(), n_clusters, labels)?);
+    }
     if session.is_done(Stage::Pretrain) {
         let encoder = pretrained_encoder(session, &device, observer)?;
         let codes = unit_codes(&encoder, session, images, observer);
@@ -90,30 +96,4 @@ fn quality(name: &str, rows: RowsView<'_>, found: &[i32], labels: Option<&[i32]>
         put("knn", knn_accuracy(&neighbors, labels, labels)?);
     }
     Ok(Quality { codes: name.to_owned(), figures })
-}
-
-/// Evaluation pixels averaged down to 32 x 32, as rows.
-fn pixel_rows(images: &Images) -> Vec<f32> {
-    let size = images.cache.image_size();
-    let (side, step) = (PIXELS.min(size), size as f32 / PIXELS.min(size) as f32);
-    let mut rows = Vec::with_capacity(images.len() * side * side * 3);
-    for image in 0..images.len() {
-        let pixels = images.cache.eval(image);
-        for y in 0..side {
-            for x in 0..side {
-                for channel in 0..3 {
-                    let range = |at: usize| (at as f32 * step) as usize..(((at + 1) as f32 * step) as usize).min(size);
-                    let (mut sum, mut n) = (0.0, 0.0);
-                    for row in range(y) {
-                        for column in range(x) {
-                            sum += f32::from(pixels[(row * size + column) * 3 + channel]) / 255.0;
-                            n += 1.0;
-                        }
-                    }
-                    rows.push(sum / n);
-                }
-            }
-        }
-    }
-    rows
 }

@@ -112,7 +112,7 @@ pub fn scan(session: &mut Session, observer: &dyn Observer) -> Result<Images, St
         let paths: Vec<String> = config.images.paths.iter().map(|p| p.display().to_string()).collect();
         return Err(StageError::NoImages { paths: paths.join(", ") });
     }
-    let cache_config = CacheConfig::new(config.encoder.image_size);
+    let cache_config = CacheConfig::new(config.image_size());
     let dir = session.dir.cache();
     // A cache that is there was made for this run: should the images have changed since, that is an error and said.
     let built = if dir.exists() && session.is_done(Stage::Images) {

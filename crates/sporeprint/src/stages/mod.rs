@@ -4,6 +4,7 @@
 mod assign;
 mod choose_k;
 mod cluster;
+mod codes;
 mod error;
 mod estimate;
 mod evaluate;

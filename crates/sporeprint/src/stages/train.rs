@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 
+use super::codes::CodeSource;
 use super::images::root;
 use super::{Images, StageError};
 use crate::batch::{Source, denormalise, load};
@@ -13,7 +14,7 @@ use crate::images::{RgbView, pair_sheet, save_png};
 use crate::progress::Observer;
 use crate::run::tables::write_embeddings;
 use crate::run::{Session, Stage, write_npy};
-use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, codes_of_all, remove_all};
+use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, remove_all};
 
 /// Images in the picture of reconstructions.
 const RECONSTRUCTED: usize = 16;
@@ -62,7 +63,11 @@ pub fn pretrain(
     observer: &dyn Observer,
 ) -> Result<(), StageError> {
     let config = &session.config;
-    if session.is_done(Stage::Pretrain) || config.pretrain.epochs == 0 || !has_decoder(config) {
+    if config.frozen.is_some()
+        || session.is_done(Stage::Pretrain)
+        || config.pretrain.epochs == 0
+        || !has_decoder(config)
+    {
         return Ok(());
     }
     let device = training_device();
@@ -103,6 +108,9 @@ pub fn aggregate(
     if session.is_done(Stage::Aggregate) {
         return Ok(());
     }
+    if session.config.frozen.is_some() {
+        return fit_frozen(session, images, observer);
+    }
     let config = &session.config;
     let device = training_device();
     let encoder = pretrained_encoder(session, &device, observer)?;
@@ -123,6 +131,15 @@ pub fn aggregate(
     learner.into_encoder().save(&session.dir.encoder())?;
     session.mark_done(Stage::Aggregate)?;
     Ok(remove_all(&session.dir.checkpoints(), "aggregate")?)
+}
+
+/// What stands in the place of training where the encoder is never trained.
+fn fit_frozen(session: &mut Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
+    if let Some(frozen) = &session.config.frozen {
+        observer.note(&format!("{} is never trained: auto-encoder and aggregation are left out", frozen.name()));
+        frozen.fit(&images.cache, session.config.seed, &session.dir.encoder(), observer)?;
+    }
+    Ok(session.mark_done(Stage::Aggregate)?)
 }
 
 /// The encoder that aggregation starts from: the auto-encoder's, if there is one.
@@ -154,21 +171,11 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
     if !session.is_done(Stage::Aggregate) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "encoder", verb: "aggregate RUN" });
     }
-    let device = Device::flex();
-    let encoder = session.config.encoder.init(&device, session.config.seed)?;
-    let (encoder, _) = encoder.with_weights(&session.dir.encoder())?;
-    let codes = unit_codes(&encoder, session, images, observer);
-    write_npy(&session.dir.embeddings(), &[images.len(), encoder.dim()], &codes)?;
-    write_embeddings(&session.dir.embeddings_parquet(), &codes, encoder.dim())?;
+    let source = CodeSource::of_run(session)?;
+    let codes = source.unit_codes(session, images, observer)?;
+    write_npy(&session.dir.embeddings(), &[images.len(), source.dim()], &codes)?;
+    write_embeddings(&session.dir.embeddings_parquet(), &codes, source.dim())?;
     Ok(session.mark_done(Stage::Embed)?)
-}
-
-pub(super) fn unit_codes(encoder: &Encoder, session: &Session, images: &Images, observer: &dyn Observer) -> Vec<f32> {
-    let mut codes = codes_of_all(encoder, &images.cache, session.config.aggregate.batch_size, observer);
-    codes.chunks_exact_mut(encoder.dim()).for_each(|row| {
-        crate::bank::normalise(row);
-    });
-    codes
 }
 
 /// Removes the checkpoints of a stage that is to be done anew.

@@ -1,10 +1,10 @@
-//! Codes of all images, in index order, from an encoder in evaluation mode.
+//! Codes of all images, in index order, from an encoder in evaluation mode or a frozen one.
 
 use burn::module::Module;
 
 use crate::batch::{self, Source};
-use crate::encoder::{Encoder, Mode};
-use crate::images::ImageCache;
+use crate::encoder::{Encoder, FrozenEncoder, FrozenError, Mode};
+use crate::images::{ImageCache, RgbView};
 use crate::progress::Observer;
 
 /// Codes as the encoder gives them (not normalised), `[n_images, dim]`, row `i` for image `i`.
@@ -21,4 +21,26 @@ pub fn codes_of_all(encoder: &Encoder, cache: &ImageCache, batch_size: usize, ob
     }
     observer.end();
     codes
+}
+
+/// As [`codes_of_all`], from an encoder that is never trained.
+///
+/// # Errors
+/// - as [`FrozenEncoder::codes`]
+pub fn frozen_codes_of_all(
+    encoder: &dyn FrozenEncoder,
+    cache: &ImageCache,
+    observer: &dyn Observer,
+) -> Result<Vec<f32>, FrozenError> {
+    let (dim, size) = (encoder.dim(), cache.image_size());
+    let images: Vec<usize> = (0..cache.n_images()).collect();
+    let mut codes = Vec::with_capacity(images.len() * dim);
+    observer.begin("codes of all images", images.len() as u64);
+    for batch in images.chunks(encoder.batch_size().max(1)) {
+        let pictures: Vec<_> = batch.iter().map(|&image| RgbView::new(size, size, cache.eval(image))).collect();
+        codes.extend(encoder.codes(&pictures)?);
+        observer.advance((codes.len() / dim) as u64, "");
+    }
+    observer.end();
+    Ok(codes)
 }

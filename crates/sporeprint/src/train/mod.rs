@@ -11,7 +11,7 @@ mod sgd;
 
 pub use aggregate::{Aggregation, Setup, clusterings};
 pub use checkpoint::{Checkpoint, CheckpointError, Newest, remove_all};
-pub use embed::codes_of_all;
+pub use embed::{codes_of_all, frozen_codes_of_all};
 pub use epochs::{EpochLoop, Learner, Position, TrainError};
 pub use monitor::{ControlSums, Controls, Trouble};
 pub use pretrain::Pretraining;

@@ -95,6 +95,10 @@ impl WeightFile {
         };
         let width = entry.number.bytes();
         let count = entry.shape.iter().product();
+        if entry.strides == row_major(&entry.shape) {
+            let bytes = &self.bytes[entry.start..entry.start + count * width];
+            return Ok(bytes.chunks_exact(width).map(convert).collect());
+        }
         let mut values = Vec::with_capacity(count);
         let mut index = vec![0; entry.shape.len()];
         for _ in 0..count {

@@ -29,7 +29,7 @@ use safetensors::tensor::TensorView;
 pub use error::WeightsError;
 
 use super::{Architecture, AutoEncoder, Encoder, ImportError, NamedTensor, export, import};
-use file::WeightFile;
+pub(crate) use file::{Entry, WeightFile};
 use names::{Found, read_name, torch_name};
 
 /// What reading a weight file left aside.

@@ -1,0 +1,143 @@
+//! Which frozen encoder, and how it is opened.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{FrozenEncoder, FrozenError, Pixels, PixelsConfig};
+use crate::encoder::{VisionTransformer, VisionTransformerConfig};
+use crate::images::{ImageCache, content_hash};
+use crate::progress::Observer;
+
+/// A frozen encoder before it is opened; the table `[frozen]` of `config.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum FrozenConfig {
+    /// The pixels themselves, averaged down.
+    Pixels(PixelsConfig),
+    /// DINOv2's vision transformer, from a file of weights.
+    Dinov2(VisionTransformerConfig),
+}
+
+impl FrozenConfig {
+    /// Names that `--encoder` takes, beside those of [`Architecture`](crate::encoder::Architecture).
+    pub const NAMES: &[&str] = &["pixels", "dinov2"];
+
+    /// The encoder of a name, with its default settings.
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "pixels" => Some(Self::Pixels(PixelsConfig::default())),
+            "dinov2" => Some(Self::Dinov2(VisionTransformerConfig::default())),
+            _ => None,
+        }
+    }
+
+    /// What to call it where people read.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Pixels(_) => "pixels",
+            Self::Dinov2(_) => "dinov2",
+        }
+    }
+
+    /// Side of the square pictures that it expects, in pixels.
+    pub fn image_size(&self) -> usize {
+        match self {
+            Self::Pixels(config) => config.image_size,
+            Self::Dinov2(config) => config.image_size,
+        }
+    }
+
+    /// The same encoder for pictures of another size.
+    pub fn set_image_size(&mut self, image_size: usize) {
+        match self {
+            Self::Pixels(config) => config.image_size = image_size,
+            Self::Dinov2(config) => config.image_size = image_size,
+        }
+    }
+
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// - a setting out of its range
+    pub fn check(&self) -> Result<(), FrozenError> {
+        match self {
+            Self::Pixels(config) => config.check(),
+            Self::Dinov2(config) => config.check(),
+        }
+    }
+
+    /// Checks that the encoder can be opened before any work is done, and notes which weights those are.
+    ///
+    /// # Errors
+    /// - as [`open`](Self::open), but for what is fitted later
+    pub fn bind(&mut self, weights: Option<&Path>) -> Result<(), FrozenError> {
+        match self {
+            Self::Pixels(_) => Ok(()),
+            Self::Dinov2(config) => {
+                let weights = needed(weights, "dinov2", "hf:facebook/dinov2-small")?;
+                VisionTransformer::open(weights, &VisionTransformerConfig { digest: None, ..config.clone() })?;
+                config.digest = Some(digest(weights)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Bytes that the opened encoder takes, about: weights come into memory twice while they are read.
+    pub fn memory_bytes(&self, weights: Option<&Path>) -> f64 {
+        let n_bytes = weights.and_then(|path| fs_err::metadata(path).ok()).map_or(0, |file| file.len());
+        2.0 * n_bytes as f64
+    }
+
+    /// Learns from the run's own pictures what the encoder needs to know of them, and writes it to `fitted`. Most need
+    /// nothing and write nothing.
+    ///
+    /// # Errors
+    /// - the file cannot be written
+    pub fn fit(
+        &self,
+        images: &ImageCache,
+        seed: u64,
+        fitted: &Path,
+        observer: &dyn Observer,
+    ) -> Result<(), FrozenError> {
+        let _ = (images, seed, fitted, observer);
+        match self {
+            Self::Pixels(_) | Self::Dinov2(_) => Ok(()),
+        }
+    }
+
+    /// Opens the encoder: from `weights` where it comes from a file, from what [`fit`](Self::fit) wrote to `fitted`
+    /// where it was fitted.
+    ///
+    /// # Errors
+    /// - a file that is missing, damaged or of something else
+    pub fn open(&self, weights: Option<&Path>, fitted: &Path) -> Result<Box<dyn FrozenEncoder>, FrozenError> {
+        let _ = fitted;
+        match self {
+            Self::Pixels(config) => Ok(Box::new(Pixels::new(config.clone()))),
+            Self::Dinov2(config) => {
+                let weights = needed(weights, "dinov2", "hf:facebook/dinov2-small")?;
+                same_weights(weights, config.digest.as_deref())?;
+                Ok(Box::new(VisionTransformer::open(weights, config)?))
+            }
+        }
+    }
+}
+
+fn needed<'a>(weights: Option<&'a Path>, encoder: &'static str, hub: &'static str) -> Result<&'a Path, FrozenError> {
+    weights.ok_or(FrozenError::NoWeights { encoder, hub })
+}
+
+/// Sixteen hexadecimal digits that stand for a file's bytes.
+fn digest(path: &Path) -> Result<String, FrozenError> {
+    Ok(format!("{:016x}", content_hash(&fs_err::read(path)?, 0)))
+}
+
+/// Codes of other weights cannot be compared with those of the run.
+fn same_weights(path: &Path, expected: Option<&str>) -> Result<(), FrozenError> {
+    match expected {
+        Some(expected) if digest(path)? != expected => Err(FrozenError::OtherWeights { path: path.to_owned() }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,40 @@
+//! Why a frozen encoder does not run.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::encoder::WeightsError;
+
+/// Why a frozen encoder cannot be opened, fitted or run.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
+pub enum FrozenError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error("--encoder {encoder} needs weights\nhint: give --weights FILE, or --weights {hub} to download them once")]
+    NoWeights { encoder: &'static str, hub: &'static str },
+    #[error(
+        "{path}: not the weights that the run was made with: its bytes have changed\nhint: put the old file back, or make \
+         the run anew with --overwrite"
+    )]
+    OtherWeights { path: PathBuf },
+    #[error("{flag} is {found}, expected {expected}\nhint: {hint}")]
+    Value { flag: &'static str, found: String, expected: String, hint: &'static str },
+}
+
+/// Checks one setting.
+pub(crate) fn check_value(
+    ok: bool,
+    flag: &'static str,
+    found: impl ToString,
+    expected: impl ToString,
+    hint: &'static str,
+) -> Result<(), FrozenError> {
+    if ok {
+        return Ok(());
+    }
+    Err(FrozenError::Value { flag, found: found.to_string(), expected: expected.to_string(), hint })
+}

@@ -1,0 +1,42 @@
+//! Encoders that are never trained: RGB8 pictures in, codes out, the same way in every run.
+//!
+//! A [`FrozenConfig`] in the place of an [`EncoderConfig`](super::EncoderConfig) says which one. What such an encoder
+//! learns from the run's own pictures (a mean, a dictionary of patches) is fitted once by [`FrozenConfig::fit`] and kept
+//! in the run directory; [`FrozenConfig::open`] is all that later commands need.
+
+mod config;
+mod error;
+mod pixels;
+
+use std::fmt::Debug;
+
+use crate::images::RgbView;
+
+pub use config::FrozenConfig;
+pub use error::FrozenError;
+pub(crate) use error::check_value;
+pub use pixels::{Pixels, PixelsConfig};
+
+/// An encoder that is never trained.
+///
+/// It sees pixels, not normalised tensors: what to do with them is its own business. Codes depend on nothing but the
+/// picture, the weights and the processor model, and not on which other pictures are in the batch or on the number of
+/// threads.
+pub trait FrozenEncoder: Debug + Send + Sync {
+    /// Numbers per code.
+    fn dim(&self) -> usize;
+
+    /// Pictures per call that keep all threads busy at little memory.
+    fn batch_size(&self) -> usize {
+        32
+    }
+
+    /// Codes of some pictures, not normalised.
+    ///
+    /// # Shapes
+    /// - images: `[image_size, image_size]` each, by [`FrozenConfig::image_size`]
+    /// - codes: `[images, dim]`
+    /// # Errors
+    /// - the model refuses to run (a model from a file of somebody else's)
+    fn codes(&self, images: &[RgbView<'_>]) -> Result<Vec<f32>, FrozenError>;
+}

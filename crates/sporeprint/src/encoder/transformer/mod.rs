@@ -1,0 +1,14 @@
+//! Vision transformers and CLIP's two towers, as frozen encoders: read from other people's files, never trained.
+//!
+//! Every picture (or text) is one thread's work from pixels to code, so codes depend neither on the batch nor on the
+//! number of threads.
+
+mod arithmetic;
+mod block;
+mod names;
+mod positions;
+mod settings;
+mod store;
+mod vision;
+
+pub use vision::{TokenCode, VisionTransformer, VisionTransformerConfig};
