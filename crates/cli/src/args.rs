@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::train_encoder::TrainEncoderVerb;
+
 /// Group a folder of unlabelled photographs by what they show.
 #[derive(Debug, Parser)]
 #[command(version, about, propagate_version = true, max_term_width = 100, args_override_self = true)]
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateVerb),
     /// Write the pages of a run anew
     Report(ReportVerb),
+    /// Train an encoder on labelled photographs, to start from on others
+    TrainEncoder(TrainEncoderVerb),
     /// Draw labelled mushrooms, run everything on them and say how well it went
     Demo(DemoVerb),
 }
@@ -106,6 +110,9 @@ pub(crate) struct NetworkArgs {
     /// Side of the square images in pixels
     #[arg(long, value_name = "PIXELS")]
     pub(crate) image_size: Option<usize>,
+    /// First layers of a ResNet
+    #[arg(long, value_enum)]
+    pub(crate) stem: Option<StemArg>,
     /// From feature map to code
     #[arg(long, value_enum)]
     pub(crate) merge: Option<MergeArg>,
@@ -115,6 +122,16 @@ pub(crate) struct NetworkArgs {
     /// Weights to start from: none, or a .safetensors or .pth file
     #[arg(long, value_name = "none|FILE")]
     pub(crate) weights: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum StemArg {
+    /// 7x7 of stride 2 and pooling, as published
+    Standard,
+    /// 3x3, for images of 32 to 64 pixels
+    Small,
+    /// 3x3 of stride 2, for images of 64 to 128 pixels
+    SmallStrided,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

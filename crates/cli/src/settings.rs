@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use sporeprint::config::{BankStart, ClusterCount, Labels, Objective, Refresh, RunConfig, Variant};
-use sporeprint::encoder::{FrozenConfig, Merge};
+use sporeprint::encoder::{FrozenConfig, Merge, WeightsSource, described_encoder};
 use sporeprint::images::Factor;
 
 use crate::args::{
@@ -43,7 +43,7 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))
 }
 
-fn set<T>(target: &mut T, given: Option<T>) {
+pub(crate) fn set<T>(target: &mut T, given: Option<T>) {
     if let Some(value) = given {
         *target = value;
     }
@@ -59,6 +59,18 @@ pub(crate) fn labels(text: &str) -> Result<Labels> {
 }
 
 fn network(config: &mut RunConfig, args: &NetworkArgs) -> Result<()> {
+    match args.weights.as_deref() {
+        None => {}
+        Some("none") => config.weights = WeightsSource::None,
+        Some(path) => {
+            let path = absolute(Path::new(path))?;
+            // A file that says what its network is needs no other flags.
+            if let Some(described) = described_encoder(&path).context("--weights")? {
+                config.encoder = described;
+            }
+            config.weights = WeightsSource::File(path);
+        }
+    }
     if let Some(name) = &args.encoder {
         config.frozen = FrozenConfig::by_name(name);
         if config.frozen.is_none() {
@@ -73,6 +85,7 @@ fn network(config: &mut RunConfig, args: &NetworkArgs) -> Result<()> {
     }
     let encoder = &mut config.encoder;
     set(&mut encoder.width, args.width);
+    set(&mut encoder.stem, args.stem.map(Into::into));
     set(&mut encoder.image_size, args.image_size);
     if let Some(merge) = args.merge {
         encoder.merge = match merge {
@@ -84,13 +97,8 @@ fn network(config: &mut RunConfig, args: &NetworkArgs) -> Result<()> {
     if args.head_dim.is_some() {
         encoder.head_dim = args.head_dim;
     }
-    match args.weights.as_deref() {
-        None => {}
-        Some("none") => config.weights = None,
-        Some(path) => config.weights = Some(absolute(Path::new(path))?),
-    }
     if let Some(frozen) = &mut config.frozen {
-        frozen.bind(config.weights.as_deref())?;
+        frozen.bind(config.weights.file())?;
     }
     Ok(())
 }

@@ -50,15 +50,31 @@ pub enum Source<'a> {
 /// The batch as a tensor `[batch, 3, size, size]`: RGB scaled to 0..1, mean subtracted, divided by the deviation.
 pub fn load(cache: &ImageCache, images: &[u32], source: Source<'_>, device: &Device) -> Tensor<4> {
     let size = cache.image_size();
-    let plane = size * size;
-    let mut values = vec![0.0; images.len() * 3 * plane];
-    values.par_chunks_exact_mut(3 * plane).zip(images).for_each(|(out, &image)| match source {
-        Source::Whole => normalise(cache.eval(image as usize), out),
-        Source::Views { config, seed, epoch } => {
-            let mut rng = Rng::for_view(seed, epoch as u64, image as usize, 0);
-            normalise(&render(cache.view(image as usize), size, config, &mut rng).data, out);
-        }
-    });
+    let (config, seed, epoch) = match source {
+        Source::Whole => return filled(images, size, device, |image, out| normalise(cache.eval(image), out)),
+        Source::Views { config, seed, epoch } => (config, seed, epoch),
+    };
+    load_views(cache, images, size, config, [seed, epoch as u64, 0], device)
+}
+
+/// View number `view` of each image of the batch in an epoch, as a tensor `[batch, 3, size, size]`.
+pub fn load_views(
+    cache: &ImageCache,
+    images: &[u32],
+    size: usize,
+    config: &ViewConfig,
+    [seed, epoch, view]: [u64; 3],
+    device: &Device,
+) -> Tensor<4> {
+    filled(images, size, device, |image, out| {
+        let mut rng = Rng::for_view(seed, epoch, image, view as usize);
+        normalise(&render(cache.view(image), size, config, &mut rng).data, out);
+    })
+}
+
+fn filled(images: &[u32], size: usize, device: &Device, fill: impl Fn(usize, &mut [f32]) + Sync) -> Tensor<4> {
+    let mut values = vec![0.0; images.len() * 3 * size * size];
+    values.par_chunks_exact_mut(3 * size * size).zip(images).for_each(|(out, &image)| fill(image as usize, out));
     Tensor::from_data(TensorData::new(values, [images.len(), 3, size, size]), device)
 }
 

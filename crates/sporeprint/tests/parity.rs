@@ -9,7 +9,8 @@ use burn::module::{ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use serde_json::Value;
 use sporeprint::encoder::{
-    Architecture, BatchStatistics, EncoderConfig, MOMENTUM, Mode, NamedTensor, Weights, read_tensors, save_tensors,
+    Architecture, BatchStatistics, EncoderConfig, MOMENTUM, Mode, NamedTensor, Stem, Weights, read_tensors,
+    save_tensors,
 };
 use sporeprint::loss::reconstruction;
 use sporeprint::train::{LearningRate, Schedule, Sgd, SgdConfig};
@@ -188,16 +189,10 @@ fn a_vgg16_auto_encoder_trains_as_in_pytorch() {
     );
 }
 
-fn check_resnet(architecture: Architecture, small_stem: bool, image_size: usize, file: &str, lr: f64) {
+fn check_resnet(architecture: Architecture, stem: Stem, image_size: usize, file: &str, lr: f64) {
     let golden = Golden::read(file);
-    let config = EncoderConfig {
-        architecture,
-        width: WIDTH,
-        small_stem,
-        image_size,
-        head_dim: Some(5),
-        ..EncoderConfig::default()
-    };
+    let config =
+        EncoderConfig { architecture, width: WIDTH, stem, image_size, head_dim: Some(5), ..EncoderConfig::default() };
     let network = golden.start(config.init(&device(), 0).expect("can be built"));
     let (images, target) = (golden.tensor::<4>("images"), golden.tensor::<2>("target"));
     train_and_compare(
@@ -215,17 +210,17 @@ fn check_resnet(architecture: Architecture, small_stem: bool, image_size: usize,
 
 #[test]
 fn a_resnet18_trains_as_in_pytorch() {
-    check_resnet(Architecture::ResNet18, false, 64, "parity/resnet18.safetensors", 0.02);
+    check_resnet(Architecture::ResNet18, Stem::Standard, 64, "parity/resnet18.safetensors", 0.02);
 }
 
 #[test]
 fn a_resnet18_with_the_small_stem_trains_as_in_pytorch() {
-    check_resnet(Architecture::ResNet18, true, 32, "parity/resnet18_small_stem.safetensors", 0.02);
+    check_resnet(Architecture::ResNet18, Stem::Small, 32, "parity/resnet18_small_stem.safetensors", 0.02);
 }
 
 #[test]
 fn a_resnet50_trains_as_in_pytorch() {
-    check_resnet(Architecture::ResNet50, false, 64, "parity/resnet50.safetensors", 0.001);
+    check_resnet(Architecture::ResNet50, Stem::Standard, 64, "parity/resnet50.safetensors", 0.001);
 }
 
 /// A fixture, its arrays flat.

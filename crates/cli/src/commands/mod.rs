@@ -3,4 +3,5 @@
 pub(crate) mod demo;
 pub(crate) mod run;
 pub(crate) mod summary;
+pub(crate) mod train_encoder;
 pub(crate) mod verbs;

@@ -43,12 +43,17 @@ pub(crate) fn pretrain(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
     Ok(outcome(&images))
 }
 
-fn begin(args: &RunArgs, config: RunConfig, talk: &Talk) -> Result<(Session, Images)> {
-    let existing = match (args.resume, args.overwrite) {
+/// What `--resume` and `--overwrite` say about work that is there.
+pub(crate) fn existing(resume: bool, overwrite: bool) -> Existing {
+    match (resume, overwrite) {
         (true, _) => Existing::Resume,
         (_, true) => Existing::Overwrite,
         _ => Existing::Refuse,
-    };
+    }
+}
+
+fn begin(args: &RunArgs, config: RunConfig, talk: &Talk) -> Result<(Session, Images)> {
+    let existing = existing(args.resume, args.overwrite);
     let dir = RunDir::new(&args.out);
     let mut session = Session::start(dir, config, existing).with_context(|| format!("--out {}", args.out.display()))?;
     let images = stages::scan(&mut session, talk)?;

@@ -114,6 +114,40 @@ pub enum Merge {
     None,
 }
 
+/// How a ResNet begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stem {
+    /// 7x7 of stride 2, then pooling, as published for 224 pixels: the map has a 32nd of the image's side.
+    #[default]
+    Standard,
+    /// 3x3 of stride 1 without pooling, for images of 32 to 64 pixels: an 8th.
+    Small,
+    /// 3x3 of stride 2 without pooling, for images of 64 to 128 pixels, at a quarter of the price: a 16th.
+    SmallStrided,
+}
+
+impl Stem {
+    /// Kernel, stride and padding of the first convolution.
+    pub(crate) fn convolution(self) -> [usize; 3] {
+        match self {
+            Self::Standard => [7, 2, 3],
+            Self::Small => [3, 1, 1],
+            Self::SmallStrided => [3, 2, 1],
+        }
+    }
+
+    /// Whether a 3x3 pooling of stride 2 follows.
+    pub(crate) fn pools(self) -> bool {
+        self == Self::Standard
+    }
+
+    /// Side of the image over that of the last map.
+    fn reduction(self) -> usize {
+        8 * self.convolution()[1] * if self.pools() { 2 } else { 1 }
+    }
+}
+
 /// An encoder before it has weights.
 ///
 /// Saved as part of `config.toml`; every later command builds the same network from it.
@@ -128,8 +162,8 @@ pub struct EncoderConfig {
     pub merge: Merge,
     /// Side of the square images, in pixels. Only a flattened code depends on it.
     pub image_size: usize,
-    /// ResNets: a 3x3 first convolution of stride 1 without pooling, for images of 32 to 96 pixels.
-    pub small_stem: bool,
+    /// First layers of a ResNet; VGGs have no choice.
+    pub stem: Stem,
     /// Dimension of a linear head behind the merged code (the paper's 128), or none (the article).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head_dim: Option<usize>,
@@ -143,7 +177,7 @@ impl Default for EncoderConfig {
             width: 1.0,
             merge: Merge::Mean,
             image_size: 64,
-            small_stem: false,
+            stem: Stem::Standard,
             head_dim: None,
         }
     }
@@ -176,10 +210,7 @@ impl EncoderConfig {
     pub fn map_shape(&self) -> [usize; 3] {
         let (channels, side) = match (self.architecture.vgg_stages(), self.architecture.resnet_plan()) {
             (Some(stages), _) => (vgg::map_channels(stages, self.width), self.image_size / 32),
-            (None, Some(plan)) => {
-                let reduction = if self.small_stem { 8 } else { 32 };
-                (plan.map_channels(self.width), self.image_size.div_ceil(reduction))
-            }
+            (None, Some(plan)) => (plan.map_channels(self.width), self.image_size.div_ceil(self.stem.reduction())),
             (None, None) => (0, 0),
         };
         [channels, side, side]

@@ -19,7 +19,7 @@ mod weights;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
-pub use config::{Architecture, ConfigError, EncoderConfig, Merge};
+pub use config::{Architecture, ConfigError, EncoderConfig, Merge, Stem};
 pub use data::{ImportError, NamedTensor, export, import};
 pub(crate) use data::{Path, values};
 pub use decoder::{Decoded, Decoder};
@@ -29,7 +29,7 @@ pub use layers::{BatchNorm, BatchStatistics, Conv, EPSILON, Linear, MOMENTUM, Mo
 pub use resnet::{Plan, RESNET18, RESNET34, RESNET50, ResNet};
 pub use transformer::{TokenCode, VisionTransformer, VisionTransformerConfig};
 pub use vgg::{Stage, VGG11, VGG13, VGG16, VGG19, Vgg};
-pub use weights::{LoadReport, Weights, WeightsError, read_tensors, save_tensors};
+pub use weights::{LoadReport, Weights, WeightsError, WeightsSource, described_encoder, read_tensors, save_tensors};
 
 use init::Generator;
 
@@ -81,7 +81,7 @@ impl Encoder {
             (Some(stages), _) => Backbone::Vgg(Vgg::init(stages, config.width, &mut generator, device)),
             (None, plan) => {
                 let plan = plan.unwrap_or(&RESNET18);
-                Backbone::ResNet(ResNet::init(plan, config.width, config.small_stem, &mut generator, device))
+                Backbone::ResNet(ResNet::init(plan, config.width, config.stem, &mut generator, device))
             }
         };
         let head = config

@@ -7,7 +7,7 @@ use sporeprint_kernels as kernels;
 
 use super::init::Generator;
 use super::layers::{BatchNorm, Conv, Mode, Pass};
-use super::{Features, scaled};
+use super::{Features, Stem, scaled};
 
 /// A ResNet as data.
 #[derive(Clone, Copy, Debug)]
@@ -124,15 +124,15 @@ pub struct ResNet {
     /// Four stages; torchvision calls them `layer1` to `layer4`.
     pub(crate) layers: Vec<Vec<Block>>,
     #[module(skip)]
-    small_stem: bool,
+    stem: Stem,
 }
 
 impl ResNet {
-    pub(crate) fn init(plan: &Plan, width: f64, small_stem: bool, generator: &mut Generator, device: &Device) -> Self {
-        let stem = scaled(CHANNELS[0], width);
-        let kernel = if small_stem { 3 } else { 7 };
-        let conv1 = Conv::init([stem, 3, kernel, kernel], false, generator, device);
-        let mut n_in = stem;
+    pub(crate) fn init(plan: &Plan, width: f64, stem: Stem, generator: &mut Generator, device: &Device) -> Self {
+        let mut n_in = scaled(CHANNELS[0], width);
+        let [kernel, _, _] = stem.convolution();
+        let conv1 = Conv::init([n_in, 3, kernel, kernel], false, generator, device);
+        let bn1 = BatchNorm::init(n_in, device);
         let mut layers = Vec::with_capacity(plan.depths.len());
         for (stage, (&depth, channels)) in plan.depths.iter().zip(CHANNELS).enumerate() {
             let n_mid = scaled(channels, width);
@@ -145,17 +145,17 @@ impl ResNet {
             }
             layers.push(blocks);
         }
-        Self { conv1, bn1: BatchNorm::init(stem, device), layers, small_stem }
+        Self { conv1, bn1, layers, stem }
     }
 
     /// # Shapes
     /// - images: `[batch, 3, height, width]`
-    /// - map: `[batch, channels, height / 32, width / 32]`, or `/ 8` with the small stem, rounded up; no indices
+    /// - map: `[batch, channels, height / 32, width / 32]`, or less reduced with a small [`Stem`], rounded up; no indices
     pub(crate) fn forward_features(&self, images: Tensor<4>, mode: Mode) -> Features {
         let mut pass = Pass::new(mode);
-        let (stride, padding) = if self.small_stem { (1, 1) } else { (2, 3) };
+        let [_, stride, padding] = self.stem.convolution();
         let mut map = self.bn1.forward(self.conv1.forward(images, stride, padding), true, &mut pass);
-        if !self.small_stem {
+        if self.stem.pools() {
             map = kernels::max_pool3x3s2(map);
         }
         for block in self.layers.iter().flatten() {

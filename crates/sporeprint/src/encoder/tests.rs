@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::init::Generator;
 use super::{
-    Architecture, AutoEncoder, ConfigError, EncoderConfig, ImportError, MOMENTUM, Merge, Mode, export, import,
+    Architecture, AutoEncoder, ConfigError, EncoderConfig, ImportError, MOMENTUM, Merge, Mode, Stem, export, import,
 };
 
 fn images(batch: usize, side: usize) -> Tensor<4> {
@@ -31,10 +31,13 @@ fn vgg16_has_the_parameters_of_the_article() {
 #[test]
 fn every_architecture_gives_codes_of_its_stated_shape() {
     for (_, architecture) in Architecture::ALL {
-        for (merge, head_dim, small_stem) in
-            [(Merge::Mean, None, true), (Merge::Flatten, None, false), (Merge::None, Some(5), true)]
-        {
-            let config = EncoderConfig { merge, head_dim, small_stem, ..narrow(architecture) };
+        for (merge, head_dim, stem) in [
+            (Merge::Mean, None, Stem::Small),
+            (Merge::Flatten, None, Stem::Standard),
+            (Merge::Flatten, None, Stem::SmallStrided),
+            (Merge::None, Some(5), Stem::Small),
+        ] {
+            let config = EncoderConfig { merge, head_dim, stem, ..narrow(architecture) };
             let encoder = config.init(&Device::flex(), 0).expect("these can be built");
             let encoded = encoder.forward(images(2, 32), Mode::Train);
             assert_eq!(encoded.codes.dims(), [2, encoder.dim()], "{config:?}");

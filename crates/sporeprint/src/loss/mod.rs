@@ -2,6 +2,7 @@
 //! the training loop joins to the encoder's graph as `sum(codes * gradient)`.
 
 mod cluster_hardness;
+mod cross_entropy;
 mod instance;
 mod local_aggregation;
 mod normalised;
@@ -9,6 +10,7 @@ mod product;
 mod reconstruction;
 
 pub use cluster_hardness::{ClusterHardness, HardnessGradient, Target};
+pub use cross_entropy::cross_entropy;
 pub use instance::{DecorrelationLoss, NoiseContrast, decorrelation, instance_nce, instance_softmax};
 pub use local_aggregation::{AggregationStep, local_aggregation};
 pub use normalised::UnitCodes;

@@ -258,7 +258,8 @@ impl Session {
     }
 }
 
-fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
+/// Takes the lock of a directory; dropped, it is free again.
+pub(crate) fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
     let file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(dir.lock())?.into_parts().0;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -23,7 +23,7 @@ impl CodeSource {
     pub(super) fn of_run(session: &Session) -> Result<Self, StageError> {
         let config = &session.config;
         if let Some(frozen) = &config.frozen {
-            return Ok(Self::Frozen(frozen.open(config.weights.as_deref(), &session.dir.encoder())?));
+            return Ok(Self::Frozen(frozen.open(config.weights.file(), &session.dir.encoder())?));
         }
         let encoder = config.encoder.init(&Device::flex(), config.seed)?;
         Ok(Self::Network(encoder.with_weights(&session.dir.encoder())?.0))

@@ -73,6 +73,17 @@ pub enum StageError {
         /// Where it was looked for.
         paths: String,
     },
+    /// Labels to train with are missing.
+    #[error(
+        "found {n_classes} classes and {unlabelled} images without a label, expected two classes or more and a label \
+         for every image\nhint: give a folder with one sub-folder per class, or --labels FILE.csv"
+    )]
+    TooFewClasses {
+        /// Classes found.
+        n_classes: usize,
+        /// Images without one.
+        unlabelled: usize,
+    },
     /// The loss became NaN or infinite.
     #[error(
         "the loss of {stage} is not finite in epoch {epoch}, batch {batch}; its images are:\n  {}\nhint: the last \

@@ -17,7 +17,7 @@ pub fn estimate(config: &RunConfig, images: &Images) -> String {
             images.n_skipped,
             frozen.name(),
             frozen.image_size(),
-            (frozen.memory_bytes(config.weights.as_deref()) + 200e6) / 1e9
+            (frozen.memory_bytes(config.weights.file()) + 200e6) / 1e9
         );
     }
     let (parameters, activations) = size_of(&config.encoder);
@@ -60,9 +60,10 @@ fn size_of(config: &EncoderConfig) -> (f64, f64) {
             side /= 2.0;
         }
     } else if let Some(plan) = config.architecture.resnet_plan() {
-        let (first, kernel) = if config.small_stem { (1.0, 3.0) } else { (4.0, 7.0) };
-        side /= first;
-        add(n_in, scaled(64), kernel, side * first.sqrt());
+        let [kernel, stride, _] = config.stem.convolution();
+        side /= stride as f64;
+        add(n_in, scaled(64), kernel as f64, side);
+        side /= if config.stem.pools() { 2.0 } else { 1.0 };
         n_in = scaled(64);
         for (stage, &depth) in plan.depths.iter().enumerate() {
             let channels = scaled(64 << stage);

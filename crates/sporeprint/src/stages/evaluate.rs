@@ -10,7 +10,7 @@ use super::codes::unit_codes;
 use super::images::root;
 use super::train::{pretrained_encoder, starting_encoder};
 use super::{Images, StageError};
-use crate::encoder::{FrozenEncoder, Pixels, PixelsConfig};
+use crate::encoder::{FrozenEncoder, Pixels, PixelsConfig, WeightsSource};
 use crate::progress::Observer;
 use crate::run::tables::{Quality, read_assignments, write_quality};
 use crate::run::{Session, Stage, read_npy};
@@ -48,7 +48,7 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     if session.config.frozen.is_none() {
         let untrained = starting_encoder(&session.config, &device, observer)?;
         let codes = unit_codes(&untrained, session, images, observer);
-        let name = if session.config.weights.is_some() { "given weights" } else { "untrained" };
+        let name = if session.config.weights != WeightsSource::None { "given weights" } else { "untrained" };
         rows.push(baseline(name, session, &codes, untrained.dim(), n_clusters, labels)?);
     }
     if session.is_done(Stage::Pretrain) {

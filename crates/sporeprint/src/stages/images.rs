@@ -89,7 +89,7 @@ impl Images {
     }
 }
 
-fn find(paths: &[PathBuf], labels: &Labels) -> Result<Vec<FoundImage>, StageError> {
+pub(super) fn find(paths: &[PathBuf], labels: &Labels) -> Result<Vec<FoundImage>, StageError> {
     let mut found = find_images(paths, &FindOptions::default())?;
     match labels {
         Labels::None => found.iter_mut().for_each(|image| image.label = None),
@@ -132,14 +132,19 @@ pub fn scan(session: &mut Session, observer: &dyn Observer) -> Result<Images, St
         write_skipped(&session.dir.skipped(), &skipped_rows(&images.skipped))?;
         session.mark_done(Stage::Images)?;
     }
+    note_skipped(&images, Some(&session.dir.skipped()), observer);
+    Ok(images)
+}
+
+/// Says which files could not be read: the first few, and where the others are listed.
+pub(super) fn note_skipped(images: &Images, list: Option<&Path>, observer: &dyn Observer) {
     for skipped in images.skipped.iter().take(5) {
         observer.note(&format!("skipped {}: {}", skipped.path.display(), skipped.reason));
     }
     if images.n_skipped > 5 {
-        let path = session.dir.skipped();
-        observer.note(&format!("skipped {} files in all; {} has every reason", images.n_skipped, path.display()));
+        let list = list.map_or(String::new(), |list| format!("; {} has every reason", list.display()));
+        observer.note(&format!("skipped {} files in all{list}", images.n_skipped));
     }
-    Ok(images)
 }
 
 fn skipped_rows(skipped: &[Skipped]) -> Vec<SkippedRow> {

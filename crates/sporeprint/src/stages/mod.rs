@@ -12,6 +12,7 @@ mod images;
 mod sort;
 mod tables;
 mod train;
+mod train_encoder;
 
 pub use assign::{NewImage, assign};
 pub use cluster::cluster;
@@ -21,6 +22,7 @@ pub use evaluate::evaluate;
 pub use images::{Images, reopen, save_labels, scan};
 pub use sort::sort_into_folders;
 pub use train::{aggregate, embed, forget_checkpoints, pretrain};
+pub use train_encoder::{TrainedEncoder, train_encoder};
 
 use std::path::{Path, PathBuf};
 

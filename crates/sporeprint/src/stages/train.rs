@@ -35,7 +35,7 @@ pub(super) fn starting_encoder(
     observer: &dyn Observer,
 ) -> Result<Encoder, StageError> {
     let encoder = config.encoder.init(device, config.seed)?;
-    match &config.weights {
+    match config.weights.file() {
         None => Ok(encoder),
         Some(path) => {
             let (encoder, report) = encoder.with_weights(path)?;

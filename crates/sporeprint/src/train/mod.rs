@@ -1,19 +1,25 @@
 //! Training loops, optimiser, schedules and checkpoints.
 
 mod aggregate;
+mod average;
 mod checkpoint;
+mod classify;
 mod embed;
 mod epochs;
 mod monitor;
 mod pretrain;
 mod schedule;
 mod sgd;
+mod statistics;
 
 pub use aggregate::{Aggregation, Setup, clusterings};
+pub use average::WeightAverage;
 pub use checkpoint::{Checkpoint, CheckpointError, Newest, remove_all};
+pub use classify::{Classification, LabelledSet};
 pub use embed::{codes_of_all, frozen_codes_of_all};
 pub use epochs::{EpochLoop, Learner, Position, TrainError};
 pub use monitor::{ControlSums, Controls, Trouble};
 pub use pretrain::Pretraining;
 pub use schedule::{LearningRate, Schedule};
 pub use sgd::{Sgd, SgdConfig};
+pub use statistics::with_statistics_of;

@@ -63,7 +63,11 @@ impl Fault {
 impl WeightFile {
     /// Reads the file and its table. The format is told by the content, not by the name.
     pub(crate) fn open(path: &Path) -> Result<Self, WeightsError> {
-        let bytes = fs_err::read(path)?;
+        Self::from_bytes(path, fs_err::read(path)?)
+    }
+
+    /// The file of these bytes, known in errors as `path`.
+    pub(crate) fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, WeightsError> {
         let path = path.to_owned();
         let entries = if zip::is_archive(&bytes) {
             zip::entries(&bytes)
@@ -79,6 +83,12 @@ impl WeightFile {
             Err(Fault::Damaged(reason)) => Err(WeightsError::Damaged { path, reason }),
             Err(Fault::Refused(global)) => Err(WeightsError::Refused { path, global }),
         }
+    }
+
+    /// A text that stands beside the tensors of a safetensors file.
+    pub(crate) fn metadata(&self, key: &str) -> Option<String> {
+        let (_, header) = SafeTensors::read_metadata(&self.bytes).ok()?;
+        header.metadata().as_ref()?.get(key).cloned()
     }
 
     /// A tensor's values in row-major order as f32.

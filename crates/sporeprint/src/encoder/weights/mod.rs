@@ -17,9 +17,10 @@ mod error;
 mod file;
 mod names;
 mod pickle;
+mod source;
 mod zip;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use burn::module::Module;
@@ -27,8 +28,9 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 pub use error::WeightsError;
+pub use source::WeightsSource;
 
-use super::{Architecture, AutoEncoder, Encoder, ImportError, NamedTensor, export, import};
+use super::{Architecture, AutoEncoder, Encoder, EncoderConfig, ImportError, NamedTensor, export, import};
 pub(crate) use file::{Entry, WeightFile};
 use names::{Found, read_name, torch_name};
 
@@ -104,17 +106,61 @@ impl Weights for AutoEncoder {
 /// # Errors
 /// - the file cannot be written, or two tensors have one name
 pub fn save_tensors(path: &Path, tensors: &[NamedTensor]) -> Result<(), WeightsError> {
+    save(path, tensors, Dtype::F32, None)
+}
+
+impl Encoder {
+    /// Writes the weights as half-precision numbers in half the space, with the network's settings beside them, so
+    /// that [`described_encoder`] needs nothing but the file.
+    ///
+    /// # Errors
+    /// - as [`save_tensors`]
+    pub fn save_described(&self, path: &Path) -> Result<(), WeightsError> {
+        let text = serde_json::to_string(self.config())
+            .map_err(|error| WeightsError::Write { path: path.to_owned(), reason: error.to_string() })?;
+        save(path, &self.named_tensors(), Dtype::F16, Some(HashMap::from([(DESCRIPTION.to_owned(), text)])))
+    }
+}
+
+/// Where a file of [`Encoder::save_described`] keeps the network's settings.
+const DESCRIPTION: &str = "sporeprint.encoder";
+
+/// The settings of the network whose weights a file holds, if the file says so.
+///
+/// # Errors
+/// - the file cannot be read, or its settings are not those of a network
+pub fn described_encoder(path: &Path) -> Result<Option<EncoderConfig>, WeightsError> {
+    description(&WeightFile::open(path)?)
+}
+
+fn description(file: &WeightFile) -> Result<Option<EncoderConfig>, WeightsError> {
+    let Some(text) = file.metadata(DESCRIPTION) else { return Ok(None) };
+    let damaged =
+        |error: serde_json::Error| WeightsError::Damaged { path: file.path.clone(), reason: error.to_string() };
+    serde_json::from_str(&text).map(Some).map_err(damaged)
+}
+
+fn save(
+    path: &Path,
+    tensors: &[NamedTensor],
+    number: Dtype,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<(), WeightsError> {
     let failed = |reason: String| WeightsError::Write { path: path.to_owned(), reason };
+    let to_bytes = |tensor: &NamedTensor| match number {
+        Dtype::F16 => tensor.data.iter().flat_map(|&x| half::f16::from_f32(x).to_le_bytes()).collect(),
+        _ => bytemuck::cast_slice::<f32, u8>(&tensor.data).to_vec(),
+    };
+    let values: Vec<Vec<u8>> = tensors.iter().map(to_bytes).collect();
     let mut views = BTreeMap::new();
-    for tensor in tensors {
-        let bytes = bytemuck::cast_slice(&tensor.data);
-        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)
+    for (tensor, bytes) in tensors.iter().zip(&values) {
+        let view = TensorView::new(number, tensor.shape.clone(), bytes)
             .map_err(|error| failed(format!("{}: {error}", tensor.name)))?;
         if views.insert(tensor.name.as_str(), view).is_some() {
             return Err(failed(format!("two tensors are named {}", tensor.name)));
         }
     }
-    let bytes = safetensors::serialize(views, None).map_err(|error| failed(error.to_string()))?;
+    let bytes = safetensors::serialize(views, metadata).map_err(|error| failed(error.to_string()))?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float32Array, Int32Array, StringArray, UInt32Array};
-use arrow::datatypes::{Float32Type, Int32Type, UInt32Type};
+use arrow_array::types::{Float32Type, Int32Type, UInt32Type};
+use arrow_array::{ArrayRef, Float32Array, Int32Array, StringArray, UInt32Array};
 use serde::{Deserialize, Serialize};
 
 use super::TableError;

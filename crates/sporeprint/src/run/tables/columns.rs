@@ -5,8 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
 use fs_err as fs;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -131,8 +132,8 @@ impl<'a> Columns<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int32Array, UInt32Array};
-    use arrow::datatypes::{Float32Type, UInt32Type};
+    use arrow_array::types::{Float32Type, UInt32Type};
+    use arrow_array::{Int32Array, UInt32Array};
 
     #[test]
     fn missing_and_mistyped_columns_are_named() {
@@ -152,8 +153,8 @@ mod tests {
         let path = dir.path().join("t.parquet");
         write_columns(&path, vec![("a", Arc::new(Int32Array::from(vec![Some(1), None])))]).expect("written");
         let table = Columns::read(&path).expect("read");
-        assert!(table.numbers::<arrow::datatypes::Int32Type>("a").is_err());
-        assert_eq!(table.optional_numbers::<arrow::datatypes::Int32Type>("a").expect("column"), [Some(1), None]);
+        assert!(table.numbers::<arrow_array::types::Int32Type>("a").is_err());
+        assert_eq!(table.optional_numbers::<arrow_array::types::Int32Type>("a").expect("column"), [Some(1), None]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float32Array, UInt32Array};
+use arrow_array::{ArrayRef, Float32Array, UInt32Array};
 
 use super::TableError;
 use super::columns::write_columns;

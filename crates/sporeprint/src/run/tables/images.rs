@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, StringArray, UInt8Array, UInt32Array};
-use arrow::datatypes::{UInt8Type, UInt32Type};
+use arrow_array::types::{UInt8Type, UInt32Type};
+use arrow_array::{ArrayRef, StringArray, UInt8Array, UInt32Array};
 use serde::{Deserialize, Serialize};
 
 use super::TableError;

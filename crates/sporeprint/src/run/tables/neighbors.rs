@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Float32Array, UInt32Array};
-use arrow::datatypes::{Float32Type, UInt32Type};
+use arrow_array::types::{Float32Type, UInt32Type};
+use arrow_array::{Float32Array, UInt32Array};
 
 use super::TableError;
 use super::columns::{Columns, write_columns};

@@ -1,13 +1,17 @@
 //! Settings of a run: each default with its reason, checked once before any work, kept as `config.toml`.
 
+mod train_encoder;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::encoder::{EncoderConfig, FrozenConfig};
+use crate::encoder::{EncoderConfig, FrozenConfig, WeightsSource};
 use crate::images::{ViewConfig, content_hash};
 use crate::run::Stage;
 use crate::train::{LearningRate, Schedule, SgdConfig};
+
+pub use train_encoder::TrainEncoderConfig;
 
 /// Everything that decides the result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,9 +28,8 @@ pub struct RunConfig {
     /// An encoder that is never trained, in the place of `encoder`, which then decides nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<FrozenConfig>,
-    /// File of weights to start from; unset: drawn from the seed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub weights: Option<PathBuf>,
+    /// Where the network's first weights come from.
+    pub weights: WeightsSource,
     /// The auto-encoder stage.
     pub pretrain: PretrainConfig,
     /// The stage over the memory bank.
@@ -248,7 +251,7 @@ impl Default for RunConfig {
             images: ImagesConfig::default(),
             encoder: EncoderConfig::default(),
             frozen: None,
-            weights: None,
+            weights: WeightsSource::default(),
             pretrain: PretrainConfig::default(),
             aggregate: AggregateConfig::default(),
             views: ViewConfig::default(),
@@ -461,7 +464,7 @@ mod tests {
 
     #[test]
     fn the_published_protocols_are_settings_that_work() {
-        for text in [include_str!("../../../configs/article.toml"), include_str!("../../../configs/paper.toml")] {
+        for text in [include_str!("../../../../configs/article.toml"), include_str!("../../../../configs/paper.toml")] {
             let config = from_toml(text).expect("a settings file");
             config.check().expect("settings that work");
             assert_ne!(config.aggregate, AggregateConfig::default());

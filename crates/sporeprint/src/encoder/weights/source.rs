@@ -1,0 +1,54 @@
+//! Where weights come from, in the one word that `--weights` takes and `config.toml` keeps.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Where an encoder's first weights come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub enum WeightsSource {
+    /// Drawn from the run's seed; the word is `none`.
+    #[default]
+    None,
+    /// A file; the word is its path.
+    File(PathBuf),
+}
+
+impl WeightsSource {
+    /// The file to read, if there is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::None => None,
+            Self::File(path) => Some(path),
+        }
+    }
+}
+
+impl From<String> for WeightsSource {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "none" => Self::None,
+            path => Self::File(PathBuf::from(path)),
+        }
+    }
+}
+
+impl FromStr for WeightsSource {
+    type Err = Infallible;
+
+    fn from_str(word: &str) -> Result<Self, Infallible> {
+        Ok(Self::from(word.to_owned()))
+    }
+}
+
+impl From<WeightsSource> for String {
+    fn from(source: WeightsSource) -> Self {
+        match source {
+            WeightsSource::None => "none".to_owned(),
+            WeightsSource::File(path) => path.display().to_string(),
+        }
+    }
+}
