@@ -1,10 +1,16 @@
 //! The command line, as typed; `settings.rs` turns it into checked settings.
 
+mod cluster;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::train_encoder::TrainEncoderVerb;
+
+pub(crate) use cluster::{
+    AddVerb, AddedCodes, AssignVerb, ClusterArgs, ClusterVerb, MethodArg, MetricArg, SortArg, SpaceArg,
+};
 
 /// Group a folder of unlabelled photographs by what they show.
 #[derive(Debug, Parser)]
@@ -36,11 +42,13 @@ pub(crate) enum Command {
     Aggregate(AggregateVerb),
     /// Write the codes of all images of a run
     Embed(RunVerb),
-    /// Group the codes of a run
+    /// Group the codes of a run, or codes made elsewhere
     Cluster(ClusterVerb),
     /// Say to which clusters of a run new images belong, as CSV on stdout
     #[command(alias = "predict")]
     Assign(AssignVerb),
+    /// Take new images into a run: the clusters stay, ids are kept
+    Add(AddVerb),
     /// Compare the clusters of a run with labels
     Evaluate(EvaluateVerb),
     /// Write the pages of a run anew
@@ -231,26 +239,6 @@ pub(crate) enum BankArg {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Clusters")]
-pub(crate) struct ClusterArgs {
-    /// Number of clusters, or auto
-    #[arg(short = 'k', long, value_name = "N|auto")]
-    pub(crate) n_clusters: Option<String>,
-    /// k-means runs, of which the best is kept
-    #[arg(long, value_name = "N")]
-    pub(crate) n_init: Option<usize>,
-    /// Sort the images into clusters/<id>/ of the run, as links or copies
-    #[arg(long, value_enum)]
-    pub(crate) sort: Option<SortArg>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SortArg {
-    Links,
-    Copies,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct AggregateVerb {
     #[command(flatten)]
     pub(crate) run: RunVerb,
@@ -262,14 +250,6 @@ pub(crate) struct AggregateVerb {
     pub(crate) checkpoint_every: f64,
     #[command(flatten)]
     pub(crate) aggregate: AggregateArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ClusterVerb {
-    #[command(flatten)]
-    pub(crate) run: RunVerb,
-    #[command(flatten)]
-    pub(crate) cluster: ClusterArgs,
 }
 
 #[derive(Debug, Args)]
@@ -298,15 +278,6 @@ pub(crate) struct DemoVerb {
     /// Do not open the report in a browser
     #[arg(long)]
     pub(crate) no_open: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AssignVerb {
-    #[command(flatten)]
-    pub(crate) run: RunVerb,
-    /// New images: files, folders or lists
-    #[arg(value_name = "PATH", required = true)]
-    pub(crate) paths: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,15 +1,17 @@
 //! From flags as typed, and a settings file if one is given, to checked settings.
 
+mod cluster;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use sporeprint::config::{BankStart, ClusterCount, Labels, Objective, Refresh, RunConfig, Variant};
+use sporeprint::config::{BankStart, Labels, Objective, Refresh, RunConfig, Variant};
 use sporeprint::encoder::{FrozenConfig, Merge, WeightsSource, described_encoder};
 use sporeprint::images::Factor;
 
-use crate::args::{
-    AggregateArgs, BankArg, ClusterArgs, MergeArg, NetworkArgs, ObjectiveArg, PretrainArgs, RunArgs, VariantArg,
-};
+use crate::args::{AggregateArgs, BankArg, MergeArg, NetworkArgs, ObjectiveArg, PretrainArgs, RunArgs, VariantArg};
+
+pub(crate) use cluster::cluster;
 
 /// Settings of `run` and `pretrain`: defaults, then the file, then the flags.
 pub(crate) fn resolve(args: &RunArgs) -> Result<RunConfig> {
@@ -39,7 +41,7 @@ fn toml_from(text: &str) -> Result<RunConfig> {
 }
 
 /// Paths are kept absolute, so that every later verb finds the images from wherever it is called.
-fn absolute(path: &Path) -> Result<PathBuf> {
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| format!("cannot resolve {}", path.display()))
 }
 
@@ -173,17 +175,4 @@ fn refresh(text: &str) -> Result<Refresh> {
         bail!("--refresh is {text:?}, expected a number of epochs such as 2, or of steps such as 10-steps");
     };
     Ok(if steps { Refresh::Steps(every) } else { Refresh::Epochs(every) })
-}
-
-/// Flags of the cluster stage over settings that are there already.
-pub(crate) fn cluster(config: &mut RunConfig, args: &ClusterArgs) -> Result<()> {
-    if let Some(text) = &args.n_clusters {
-        config.cluster.n_clusters = match (text.as_str(), text.parse()) {
-            ("auto", _) => ClusterCount::Auto,
-            (_, Ok(k)) => ClusterCount::Fixed(k),
-            _ => bail!("--n-clusters is {text:?}, expected a number or auto"),
-        };
-    }
-    set(&mut config.cluster.n_init, args.n_init);
-    Ok(())
 }

@@ -3,7 +3,7 @@
 //! Everything here takes row-major tables ([`RowsView`]), is deterministic for a seed whatever the number of threads,
 //! uses the rayon pool that it is called from, reads no files and prints nothing. Nothing is `n x n`.
 //!
-//! * search: [`nearest`], [`nearest_others`]
+//! * search: [`nearest`], [`nearest_others`]; by cells, [`ApproximateSearch`]
 //! * partitions: [`KMeans`] (and [`MiniBatchKMeans`], [`HierarchicalKMeans`], [`BalancedKMeans`]), [`agglomerate`],
 //!   [`Hdbscan`]; how many: [`ChooseK`]
 //! * spaces to cluster in: [`Pca`], [`diffuse`] over a [`mutual_graph`], [`spectral_embedding`], [`Umap`]; several kinds of
@@ -33,6 +33,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod approximate;
 mod best;
 mod choose_k;
 mod describe;
@@ -52,13 +53,14 @@ mod reduce;
 mod rows;
 mod top_k;
 
+pub use approximate::ApproximateSearch;
 pub use choose_k::{ChooseK, ChosenK, Evidence};
 pub use describe::{
     Assigned, Assigner, ClusterFacts, DuplicateRule, Hashes, RowFacts, centroids_of, describe_clusters, describe_rows,
-    near_duplicates,
+    near_duplicates, near_duplicates_among,
 };
 pub use error::{Error, Result};
-pub use graph::{Graph, consensus_graph, diffuse, fuse_graphs, mutual_graph};
+pub use graph::{Graph, consensus_graph, diffuse, fuse_graphs, local_scaling, mutual_graph};
 pub use hierarchy::{DensityClusters, Hdbscan, Linkage, Merge, MergeTree, agglomerate};
 pub use kmeans::{BalancedKMeans, HierarchicalKMeans, Init, KMeans, MiniBatchKMeans, Run};
 pub use labels::{MatchedIds, match_ids, relabel_by_size};

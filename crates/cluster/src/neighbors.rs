@@ -42,6 +42,21 @@ impl Neighbors {
         self.k
     }
 
+    /// The same table with at most the `k` nearest of each query.
+    #[must_use]
+    pub fn first(&self, k: usize) -> Self {
+        if k >= self.k {
+            return self.clone();
+        }
+        let rows = self.indices.chunks_exact(self.k.max(1)).zip(self.scores.chunks_exact(self.k.max(1)));
+        let (mut indices, mut scores) = (Vec::new(), Vec::new());
+        for (row, row_scores) in rows {
+            indices.extend_from_slice(&row[..k]);
+            scores.extend_from_slice(&row_scores[..k]);
+        }
+        Self { k, indices, scores }
+    }
+
     /// Number of queries.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -3,11 +3,13 @@
 //! The modules follow the data: [`images`] (paths to pixels to views), [`batch`] (pixels to tensors), [`encoder`]
 //! (tensors to codes), [`bank`] and [`neighbors`] (codes of all images), [`loss`], [`train`] (the loops), [`run`] (the
 //! directory that everything lies in), [`stages`] (one function each over that directory), [`report`] (pages to look at).
+//! [`embeddings`] reads codes that were made elsewhere.
 
 pub mod bank;
 pub mod batch;
 pub mod config;
 pub mod demo;
+pub mod embeddings;
 pub mod encoder;
 pub mod images;
 pub mod loss;

@@ -179,6 +179,36 @@ fn an_unfinished_or_cut_cache_is_never_taken_for_one() {
 }
 
 #[test]
+fn images_added_to_a_cache_stand_behind_the_others_and_a_killed_addition_leaves_it_whole() {
+    let photos = photographs(9);
+    let images = found(photos.path());
+    let config = CacheConfig::new(16);
+    let at_once = tempfile::tempdir().expect("a folder");
+    ImageCache::build(at_once.path(), &images, &config, &quiet).expect("a cache");
+    let dir = tempfile::tempdir().expect("a folder");
+    let (first, second) = images.split_at(5);
+    let before = ImageCache::build(dir.path(), first, &config, &quiet).expect("a cache");
+    // What a killed addition leaves: bytes behind those that the index names.
+    for plane in ["eval.rgb8", "views.rgb8"] {
+        let path = dir.path().join(plane);
+        let bytes = [std::fs::read(&path).expect("a plane"), vec![7; 1000]].concat();
+        std::fs::write(path, bytes).expect("a longer plane");
+    }
+    let (n, planes) = (before.entries.len(), ["eval.rgb8", "views.rgb8"]);
+    assert_eq!(ImageCache::load(dir.path()).expect("still whole").cache.n_images(), n);
+    for _ in 0..2 {
+        // The second time everything behind the first images is made again.
+        let added = ImageCache::append(dir.path(), n, second, &quiet).expect("added");
+        assert_eq!(added.entries.len() + added.skipped.len(), 10);
+        for plane in planes {
+            let read = |dir: &Path| std::fs::read(dir.join(plane)).expect("a plane");
+            assert!(read(dir.path()) == read(at_once.path()), "{plane}");
+        }
+        ImageCache::open(dir.path(), &images, &config).expect("as if built at once");
+    }
+}
+
+#[test]
 fn no_images_make_an_empty_cache() {
     let dir = tempfile::tempdir().expect("a folder");
     let built = ImageCache::build(dir.path(), &[], &CacheConfig::new(16), &quiet).expect("a cache");

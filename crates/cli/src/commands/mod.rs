@@ -1,6 +1,7 @@
 //! One module per kind of verb; each reads as the pipeline it runs.
 
 pub(crate) mod demo;
+pub(crate) mod grouping;
 pub(crate) mod run;
 pub(crate) mod summary;
 pub(crate) mod train_encoder;

@@ -13,7 +13,9 @@ const COLUMNS: [&str; 7] = ["acc", "nmi", "ari", "ami", "purity", "knn", "silhou
 /// Prints clusters by size and quality beside the baselines.
 pub(crate) fn print(session: &Session, images: &Images, json: bool) -> Result<()> {
     let clusters = read_clusters(&session.dir.clusters_csv())?;
-    let quality = read_quality(&session.dir.evaluation())?;
+    let evaluation = session.dir.evaluation();
+    let quality = if evaluation.exists() { read_quality(&evaluation)? } else { Vec::new() };
+    let n_noise = images.len() - clusters.iter().map(|c| c.size as usize).sum::<usize>().min(images.len());
     let mut out = std::io::stdout().lock();
     if json {
         let summary = serde_json::json!({
@@ -22,6 +24,7 @@ pub(crate) fn print(session: &Session, images: &Images, json: bool) -> Result<()
             "n_images": images.len(),
             "n_skipped": images.n_skipped,
             "n_clusters": clusters.len(),
+            "n_noise": n_noise,
             "sizes": clusters.iter().map(|c| c.size).collect::<Vec<_>>(),
             "evaluation": quality,
         });
@@ -31,7 +34,12 @@ pub(crate) fn print(session: &Session, images: &Images, json: bool) -> Result<()
     let sizes: Vec<String> = clusters.iter().take(20).map(|c| c.size.to_string()).collect();
     let more = if clusters.len() > 20 { ", .." } else { "" };
     writeln!(out, "{} images in {} clusters of {}{more}", images.len(), clusters.len(), sizes.join(", "))?;
-    write!(out, "{}", table(&quality))?;
+    if n_noise > 0 {
+        writeln!(out, "{n_noise} images are in no cluster (-1)")?;
+    }
+    if !quality.is_empty() {
+        write!(out, "{}", table(&quality))?;
+    }
     writeln!(out, "report  {}", session.dir.report_index().display())?;
     writeln!(out, "table   {}", session.dir.assignments_csv().display())?;
     Ok(())
@@ -41,7 +49,7 @@ pub(crate) fn print(session: &Session, images: &Images, json: bool) -> Result<()
 pub(crate) fn table(quality: &[Quality]) -> String {
     let columns: Vec<&str> =
         COLUMNS.into_iter().filter(|c| quality.iter().any(|q| q.figures.contains_key(*c))).collect();
-    let mut text = format!("{:<16}", "k-means on");
+    let mut text = format!("{:<16}", "clusters of");
     columns.iter().for_each(|c| text += &format!("{c:>12}"));
     text.push('\n');
     for row in quality {
@@ -66,7 +74,7 @@ mod tests {
         };
         let found =
             table(&[row("pixels", &[("silhouette", 0.0512)]), row("final", &[("nmi", 0.5), ("silhouette", 0.2)])]);
-        let expected = "k-means on               nmi  silhouette\n\
+        let expected = "clusters of              nmi  silhouette\n\
                         pixels                               5.1\n\
                         final                   50.0        20.0\n";
         assert_eq!(found, expected);

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, check_setting};
 use crate::lanes;
-use crate::neighbors::{Metric, nearest_others};
+use crate::neighbors::{Metric, Neighbors, nearest_others};
 use crate::rows::RowsView;
 use std::collections::BTreeMap;
 
@@ -74,19 +74,42 @@ pub fn near_duplicates(
     hashes: Option<Hashes<'_>>,
     rule: DuplicateRule,
 ) -> Result<Vec<Option<u32>>> {
+    check_setting(rule.n_neighbors > 0, "n_neighbors", rule.n_neighbors, "at least 1")?;
+    if rows.len() < 2 {
+        return near_duplicates_among(rows, &Neighbors::new(1, Vec::new(), Vec::new()), hashes, rule);
+    }
+    let near = nearest_others(rows, rule.n_neighbors.min(rows.len() - 1), Metric::Cosine)?;
+    near_duplicates_among(rows, &near, hashes, rule)
+}
+
+/// [`near_duplicates`] with neighbours that were found before, whatever their metric: `n_neighbors` of the rule is not used.
+///
+/// # Errors
+/// - another number of hashes or of neighbour lists than rows
+pub fn near_duplicates_among(
+    rows: RowsView<'_>,
+    near: &Neighbors,
+    hashes: Option<Hashes<'_>>,
+    rule: DuplicateRule,
+) -> Result<Vec<Option<u32>>> {
     let n = rows.len();
     if let Some(hashes) = hashes.filter(|hashes| hashes.len() != n) {
         return Err(Error::Length { what: "perceptual hashes", found: hashes.len(), expected: n });
     }
-    check_setting(rule.n_neighbors > 0, "n_neighbors", rule.n_neighbors, "at least 1")?;
     if n < 2 {
         return Ok(vec![None; n]);
     }
-    let near = nearest_others(rows, rule.n_neighbors.min(n - 1), Metric::Cosine)?;
+    if near.len() != n {
+        return Err(Error::Length { what: "lists of neighbours", found: near.len(), expected: n });
+    }
+    let similarity = |a: u32, b: u32| {
+        let (a, b) = (rows.row(a as usize), rows.row(b as usize));
+        lanes::dispatch(|| lanes::dot(a, b) * lanes::inverse_length(a) * lanes::inverse_length(b))
+    };
     let mut pairs: Vec<(u32, u32)> = Vec::new();
-    for row in 0..n {
-        let found = near.indices_of(row).iter().zip(near.scores_of(row));
-        pairs.extend(found.filter(|&(_, &score)| score >= rule.min_similarity).map(|(&j, _)| ordered(row as u32, j)));
+    for row in 0..n as u32 {
+        let found = near.indices_of(row as usize).iter().map(|&j| ordered(row, j));
+        pairs.extend(found.filter(|&(a, b)| similarity(a, b) >= rule.min_similarity));
     }
     if let Some(hashes) = hashes {
         pairs.retain(|&(a, b)| hashes.difference(a as usize, b as usize) <= rule.max_bits);
@@ -94,10 +117,6 @@ pub fn near_duplicates(
     }
     pairs.sort_unstable_by_key(|&(a, b)| (b, a));
     pairs.dedup();
-    let similarity = |a: u32, b: u32| {
-        let (a, b) = (rows.row(a as usize), rows.row(b as usize));
-        lanes::dispatch(|| lanes::dot(a, b) * lanes::inverse_length(a) * lanes::inverse_length(b))
-    };
     let mut first_of: Vec<Option<u32>> = vec![None; n];
     for (first, copy) in pairs {
         if first_of[first as usize].is_none()

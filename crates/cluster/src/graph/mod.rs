@@ -4,4 +4,4 @@ mod diffusion;
 mod sparse;
 
 pub use diffusion::diffuse;
-pub use sparse::{Graph, consensus_graph, fuse_graphs, mutual_graph};
+pub use sparse::{Graph, consensus_graph, fuse_graphs, local_scaling, mutual_graph};

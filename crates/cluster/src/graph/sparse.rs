@@ -78,11 +78,33 @@ impl Graph {
     }
 }
 
+/// Turns Euclidean distances into similarities by each row's own scale: `exp(-d_ij^2 / (s_i s_j))` with `s_i` the distance of
+/// the last neighbour of row `i`. The order of a row's neighbours stays.
+///
+/// # Shapes
+/// - neighbors, result: `[n, k]`
+/// # Reference
+/// Zelnik-Manor and Perona 2004. Differs: the scale is that of the last neighbour in the list, whatever `k`.
+#[must_use]
+pub fn local_scaling(neighbors: &Neighbors) -> Neighbors {
+    let scale = |row: usize| neighbors.scores_of(row).last().copied().unwrap_or(0.0);
+    let scores = (0..neighbors.len()).flat_map(|row| {
+        let pairs = neighbors.indices_of(row).iter().zip(neighbors.scores_of(row));
+        pairs.map(move |(&other, &distance)| {
+            let product = scale(row) * scale(other as usize);
+            // Copies lie at distance 0 of each other, where any scale says the same.
+            if product > 0.0 { (-distance * distance / product).exp() } else { f32::from(distance == 0.0) }
+        })
+    });
+    Neighbors::new(neighbors.k(), neighbors.indices().to_vec(), scores.collect())
+}
+
 /// Joins rows that are among each other's nearest, weighted by similarity. A row that no one answers is joined to its nearest,
 /// so that none is alone.
 ///
 /// # Shapes
-/// - neighbors: `[n, k]`, of [`nearest_others`](crate::nearest_others) with cosine or dot
+/// - neighbors: `[n, k]`, of [`nearest_others`](crate::nearest_others) with cosine or dot; distances go through
+///   [`local_scaling`] first
 #[must_use]
 pub fn mutual_graph(neighbors: &Neighbors) -> Graph {
     let n = neighbors.len();
@@ -162,6 +184,19 @@ mod tests {
         let graph = mutual_graph(&line());
         assert_eq!(graph.pairs().collect::<Vec<_>>(), [(0, 1, 0.9), (0, 2, 0.5), (1, 2, 0.8), (2, 3, 0.3)]);
         assert_eq!(graph.edges(2).map(|(column, _)| column).collect::<Vec<_>>(), [0, 1, 3]);
+    }
+
+    #[test]
+    fn distances_become_similarities_on_the_scale_of_their_rows() {
+        let far = Neighbors::new(2, vec![1, 2, 0, 2, 1, 0], vec![1.0, 2.0, 1.0, 1.0, 1.0, 2.0]);
+        let near = Neighbors::new(2, vec![1, 2, 0, 2, 1, 0], vec![0.1, 0.2, 0.1, 0.1, 0.1, 0.2]);
+        let (far, near) = (local_scaling(&far), local_scaling(&near));
+        for (a, b) in far.scores().iter().zip(near.scores()) {
+            assert!((a - b).abs() <= 1e-6 && *a > 0.0 && *a < 1.0, "{a} {b}");
+        }
+        assert!((far.scores()[0] - (-0.5_f32).exp()).abs() <= 1e-6);
+        let copies = local_scaling(&Neighbors::new(1, vec![1, 0], vec![0.0, 0.0]));
+        assert_eq!(copies.scores(), [1.0, 1.0]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! UMAP on an exact neighbour graph, with a serial optimiser: the same bytes for a seed whatever the threads.
 
 use super::pca::Pca;
-use crate::error::{Result, check_setting};
-use crate::graph::Graph;
+use crate::error::{Error, Result, check_setting};
+use crate::graph::{Graph, fuse_graphs};
 use crate::neighbors::{Metric, Neighbors, nearest_others};
 use crate::progress::{Progress, Step, report};
 use crate::random::Random;
@@ -56,12 +56,34 @@ impl Umap {
     /// - fewer than 2 rows, a setting of 0, `min_dist` outside `[0, 1]`, [`Metric::Dot`], or `progress` asks to stop
     pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<Codes> {
         check_setting(rows.len() >= 2, "rows", rows.len(), "at least 2")?;
-        check_setting(self.n_components > 0, "n_components", self.n_components, "at least 1")?;
         check_setting(self.n_neighbors > 0, "n_neighbors", self.n_neighbors, "at least 1")?;
-        check_setting((0.0..=1.0).contains(&self.min_dist), "min_dist", self.min_dist, "0 to 1")?;
         check_setting(self.metric != Metric::Dot, "metric", "dot", "euclidean or cosine")?;
         let neighbors = nearest_others(rows, self.n_neighbors.min(rows.len() - 1), self.metric)?;
-        let graph = fuzzy_graph(&neighbors, self.metric);
+        self.fit_neighbors(rows, &[&neighbors], progress)
+    }
+
+    /// [`Umap::fit`] with neighbours found before in the same metric. With several lists, one per kind of codes of the same
+    /// rows, their graphs are averaged, so that none needs the scale of another. `n_neighbors` is not used.
+    ///
+    /// # Shapes
+    /// - rows: `[n, dim]`, from which the start is taken; neighbors: any number of `[n, k]`
+    /// # Errors
+    /// - as [`Umap::fit`], no lists, or lists of another number of rows
+    pub fn fit_neighbors(
+        &self,
+        rows: RowsView<'_>,
+        neighbors: &[&Neighbors],
+        progress: &dyn Progress,
+    ) -> Result<Codes> {
+        check_setting(rows.len() >= 2, "rows", rows.len(), "at least 2")?;
+        check_setting(self.n_components > 0, "n_components", self.n_components, "at least 1")?;
+        check_setting((0.0..=1.0).contains(&self.min_dist), "min_dist", self.min_dist, "0 to 1")?;
+        check_setting(self.metric != Metric::Dot, "metric", "dot", "euclidean or cosine")?;
+        if let Some(other) = neighbors.iter().find(|list| list.len() != rows.len()) {
+            return Err(Error::Length { what: "lists of neighbours", found: other.len(), expected: rows.len() });
+        }
+        let graphs: Vec<Graph> = neighbors.iter().map(|list| fuzzy_graph(list, self.metric)).collect();
+        let graph = fuse_graphs(&graphs)?;
         let start = self.start(rows)?;
         self.optimize(&graph, start, progress)
     }

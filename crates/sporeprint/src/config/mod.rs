@@ -1,5 +1,6 @@
 //! Settings of a run: each default with its reason, checked once before any work, kept as `config.toml`.
 
+mod cluster;
 mod train_encoder;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use crate::images::{ViewConfig, content_hash};
 use crate::run::Stage;
 use crate::train::{LearningRate, Schedule, SgdConfig};
 
+pub use cluster::{ClusterConfig, ClusterCount, Geometry, Method, Space};
 pub use train_encoder::TrainEncoderConfig;
 
 /// Everything that decides the result of a run.
@@ -46,6 +48,15 @@ pub struct RunConfig {
 pub struct ImagesConfig {
     /// Files, folders and manifests, as given.
     pub paths: Vec<PathBuf>,
+    /// File of codes that the run was made from, instead of images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<PathBuf>,
+    /// List of the files behind those codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names: Option<PathBuf>,
+    /// What was added to the run later.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<PathBuf>,
     /// Labels for evaluation: none, the first sub-folder, or a column of a table.
     pub labels: Labels,
 }
@@ -219,30 +230,6 @@ pub struct AggregateConfig {
     pub no_views: bool,
 }
 
-/// Number of clusters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClusterCount {
-    /// Chosen by the program, with evidence.
-    Auto,
-    /// Given.
-    Fixed(usize),
-}
-
-/// Settings of the clusters at the end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ClusterConfig {
-    /// How many.
-    pub n_clusters: ClusterCount,
-    /// k-means runs, of which the best is kept.
-    pub n_init: usize,
-    /// Rounds of each run.
-    pub max_iter: usize,
-    /// Subtracts the mean code before normalising: codes behind a ReLU all lie in one orthant.
-    pub centre: bool,
-}
-
 impl Default for RunConfig {
     fn default() -> Self {
         Self {
@@ -297,12 +284,6 @@ impl Default for AggregateConfig {
             decorrelation: 0.0,
             no_views: false,
         }
-    }
-}
-
-impl Default for ClusterConfig {
-    fn default() -> Self {
-        Self { n_clusters: ClusterCount::Auto, n_init: 10, max_iter: 100, centre: true }
     }
 }
 
@@ -406,9 +387,8 @@ impl RunConfig {
         check(a.clusterings >= 1, "--clusterings", a.clusterings, "1 or more", "3 to 10 are usual")?;
         let (Refresh::Epochs(every) | Refresh::Steps(every)) = a.refresh;
         check(every >= 1, "--refresh", every, "1 or more", "once per epoch is usual")?;
-        check(self.cluster.n_init >= 1, "--n-init", self.cluster.n_init, "1 or more", "10 is usual")?;
-        if let ClusterCount::Fixed(k) = self.cluster.n_clusters {
-            check(k >= 1, "--n-clusters", k, "1 or more, or auto", "give the number of groups you expect")?;
+        if let Some((flag, found, expected, hint)) = self.cluster.fault() {
+            return Err(ConfigError::Value { flag, found, expected: expected.to_owned(), hint });
         }
         Ok(())
     }
@@ -432,8 +412,13 @@ impl RunConfig {
     /// # Errors
     /// When there are too few images for what is asked.
     pub fn check_images(&self, n_images: usize) -> Result<(), ConfigError> {
-        let hint = "give more photographs, or check the path";
-        check(n_images >= 2, "PATH", format!("{n_images} readable image(s)"), "2 or more", hint)?;
+        if self.images.embeddings.is_some() {
+            let hint = "there is nothing to group";
+            check(n_images >= 2, "--embeddings", format!("{n_images} row(s)"), "2 or more", hint)?;
+        } else {
+            let hint = "give more photographs, or check the path";
+            check(n_images >= 2, "PATH", format!("{n_images} readable image(s)"), "2 or more", hint)?;
+        }
         if let ClusterCount::Fixed(k) = self.cluster.n_clusters {
             let expected = format!("at most the number of images, {n_images}");
             check(k <= n_images, "--n-clusters", k, &expected, "lower it, or use -k auto")?;

@@ -77,6 +77,14 @@ pub(super) fn read(path: &Path, options: &FindOptions) -> Result<Vec<Row>, Manif
     Ok(lines.filter(|line| !line.is_empty()).map(|line| Row { file: line.into(), label: None }).collect())
 }
 
+/// The files that a list names, in its order, with their labels: one path per line, or a `.csv` with a column `filename`.
+///
+/// # Errors
+/// - a list that cannot be read or has no such column
+pub fn read_manifest(path: &Path) -> Result<Vec<(PathBuf, Option<String>)>, ManifestError> {
+    Ok(read(path, &FindOptions::default())?.into_iter().map(|row| (row.file, row.label)).collect())
+}
+
 struct Table {
     rows: Vec<Row>,
     has_labels: bool,

@@ -29,8 +29,8 @@ pub use decode::{BACKGROUND, DecodeError, DecodeLimits, Decoded, decode, decode_
 pub use draw::{DrawError, contact_sheet, pair_sheet, save_png};
 pub use find::{FindError, FindOptions, FoundImage, find_images};
 pub use grid::{Grid, GridError};
-pub use hash::{DHash, content_hash, dhash, near_duplicates};
-pub use manifest::{ManifestError, Selection, apply_labels};
+pub use hash::{DHash, content_hash, dhash};
+pub use manifest::{ManifestError, Selection, apply_labels, read_manifest};
 pub use resize::{fit_short_side, resize, resize_and_crop};
 pub use rgb::{RgbImage, RgbView};
 pub use signature::Signature;

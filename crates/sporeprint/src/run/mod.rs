@@ -8,6 +8,6 @@ pub mod tables;
 
 pub use atomic::write_atomically;
 pub use layout::RunDir;
-pub use npy::{Array, NpyError, NpyFloat, read_npy, write_npy};
+pub use npy::{Array, NpyError, NpyFloat, read_npy, read_npy_rows, write_npy};
 pub(crate) use session::lock;
 pub use session::{Existing, Session, SessionError, Stage};

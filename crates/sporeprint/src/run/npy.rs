@@ -1,4 +1,5 @@
-//! NumPy's `.npy` files: versions 1 and 2, `f32` and `f64`, little endian, C order, one or two dimensions.
+//! NumPy's `.npy` files: versions 1 and 2, little endian, one or two dimensions; ours are `f32` or `f64` in C order, those of
+//! others may be `f16` or in Fortran order.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -80,70 +81,147 @@ npy_float!(f64, "<f8");
 /// - the file cannot be read, is no `.npy` file, is cut short or longer than its header says
 /// - its type is not `T`, its order is Fortran's, it has no or more than two dimensions
 pub fn read_npy<T: NpyFloat>(path: &Path) -> Result<Array<T>, NpyError> {
-    let unfit =
-        |found: String, expected: String, hint| NpyError::Unfit { path: path.to_owned(), found, expected, hint };
-    let damaged = |found: &str| {
-        unfit(found.to_owned(), "a whole .npy file of version 1 or 2".to_owned(), "write it again with numpy.save")
-    };
-    let mut file = fs::File::open(path)?;
-    let length = file.metadata()?.len();
-    let mut start = [0; 8];
-    file.read_exact(&mut start).map_err(|_| damaged("fewer than 8 bytes"))?;
-    if &start[..6] != MAGIC {
-        return Err(damaged("other leading bytes than NumPy's"));
-    }
-    let size_bytes = match start[6] {
-        1 => 2,
-        2 => 4,
-        version => return Err(damaged(&format!("version {version}"))),
-    };
-    let mut size = [0; 4];
-    file.read_exact(&mut size[..size_bytes]).map_err(|_| damaged("a file that ends in its header"))?;
-    let header_bytes = u32::from_le_bytes(size) as usize;
-    if header_bytes > MAX_HEADER_BYTES {
-        return Err(damaged(&format!("a header of {header_bytes} bytes")));
-    }
-    let mut header = vec![0; header_bytes];
-    file.read_exact(&mut header).map_err(|_| damaged("a file that ends in its header"))?;
-    let header = String::from_utf8_lossy(&header).into_owned();
-    let (descr, fortran, shape) = parse_header(&header).ok_or_else(|| damaged(&format!("header {header:?}")))?;
-
-    if descr != T::DESCR {
-        return Err(unfit(
-            format!("numbers of type {descr:?}"),
+    let opened = Opened::new(path)?;
+    if opened.descr != T::DESCR {
+        return Err(opened.unfit(
+            format!("numbers of type {:?}", opened.descr),
             format!("{:?}", T::DESCR),
             "convert with array.astype(numpy.float32) before numpy.save",
         ));
     }
-    if fortran && shape.len() > 1 {
-        return Err(unfit(
+    if opened.fortran && opened.shape.len() > 1 {
+        return Err(opened.unfit(
             "columns stored one after the other (fortran_order)".to_owned(),
             "rows stored one after the other".to_owned(),
             "save numpy.ascontiguousarray(array)",
         ));
     }
-    if !matches!(shape.len(), 1 | 2) {
-        return Err(unfit(
-            format!("shape {shape:?}"),
-            "one or two dimensions".to_owned(),
-            "reshape to [images, numbers per image]",
+    let shape = opened.shape.clone();
+    let data = opened.numbers(T::N_BYTES, T::from_le)?;
+    Ok(Array { shape, data })
+}
+
+/// Reads rows that another program wrote: two dimensions, 16, 32 or 64-bit floating point, rows or columns first.
+/// Numbers too large for `f32` become infinite.
+///
+/// # Shapes
+/// - result: `[rows, columns]`
+/// # Errors
+/// - as [`read_npy`], but for the types and orders named above
+pub fn read_npy_rows(path: &Path) -> Result<Array<f32>, NpyError> {
+    let opened = Opened::new(path)?;
+    let &[n_rows, n_columns] = opened.shape.as_slice() else {
+        return Err(opened.unfit(
+            format!("shape {:?}", opened.shape),
+            "[rows, numbers per row]".to_owned(),
+            "reshape to two dimensions before numpy.save",
         ));
+    };
+    let fortran = opened.fortran;
+    let data = match opened.descr.as_str() {
+        "<f2" => opened.numbers(2, |bytes| half::f16::from_le_bytes([bytes[0], bytes[1]]).to_f32())?,
+        "<f4" => opened.numbers(4, f32::from_le)?,
+        "<f8" => opened.numbers(8, |bytes| f64::from_le(bytes) as f32)?,
+        other => {
+            let found = format!("numbers of type {other:?}");
+            let expected = "\"<f2\", \"<f4\" or \"<f8\" (floating point, little endian)".to_owned();
+            return Err(opened.unfit(found, expected, "convert with array.astype(numpy.float32) before numpy.save"));
+        }
+    };
+    if !fortran {
+        return Ok(Array { shape: vec![n_rows, n_columns], data });
     }
-    let n_bytes = shape
-        .iter()
-        .try_fold(T::N_BYTES, |product, &size| product.checked_mul(size))
-        .ok_or_else(|| damaged(&format!("shape {shape:?}")))?;
-    let body_bytes = length.saturating_sub((8 + size_bytes + header_bytes) as u64);
-    if body_bytes != n_bytes as u64 {
-        return Err(unfit(
-            format!("{body_bytes} bytes of numbers"),
-            format!("{n_bytes} for shape {shape:?}"),
-            "the file was cut short or damaged: write it again",
-        ));
+    let rows = (0..n_rows).flat_map(|row| (0..n_columns).map(move |column| (row, column)));
+    let turned = rows.map(|(row, column)| data[column * n_rows + row]).collect();
+    Ok(Array { shape: vec![n_rows, n_columns], data: turned })
+}
+
+/// A file whose header has been read and found to fit the file's length.
+struct Opened<'a> {
+    path: &'a Path,
+    file: fs::File,
+    descr: String,
+    fortran: bool,
+    shape: Vec<usize>,
+    n_header_bytes: usize,
+    n_file_bytes: u64,
+}
+
+impl<'a> Opened<'a> {
+    fn new(path: &'a Path) -> Result<Self, NpyError> {
+        let mut file = fs::File::open(path)?;
+        let n_file_bytes = file.metadata()?.len();
+        let damaged = |found: &str| NpyError::Unfit {
+            path: path.to_owned(),
+            found: found.to_owned(),
+            expected: "a whole .npy file of version 1 or 2".to_owned(),
+            hint: "write it again with numpy.save",
+        };
+        let mut start = [0; 8];
+        file.read_exact(&mut start).map_err(|_| damaged("fewer than 8 bytes"))?;
+        if &start[..6] != MAGIC {
+            return Err(damaged("other leading bytes than NumPy's"));
+        }
+        let size_bytes = match start[6] {
+            1 => 2,
+            2 => 4,
+            version => return Err(damaged(&format!("version {version}"))),
+        };
+        let mut size = [0; 4];
+        file.read_exact(&mut size[..size_bytes]).map_err(|_| damaged("a file that ends in its header"))?;
+        let header_bytes = u32::from_le_bytes(size) as usize;
+        if header_bytes > MAX_HEADER_BYTES {
+            return Err(damaged(&format!("a header of {header_bytes} bytes")));
+        }
+        let mut header = vec![0; header_bytes];
+        file.read_exact(&mut header).map_err(|_| damaged("a file that ends in its header"))?;
+        let header = String::from_utf8_lossy(&header).into_owned();
+        let (descr, fortran, shape) = parse_header(&header).ok_or_else(|| damaged(&format!("header {header:?}")))?;
+        let n_header_bytes = 8 + size_bytes + header_bytes;
+        let opened = Self { path, file, descr, fortran, shape, n_header_bytes, n_file_bytes };
+        if !matches!(opened.shape.len(), 1 | 2) {
+            return Err(opened.unfit(
+                format!("shape {:?}", opened.shape),
+                "one or two dimensions".to_owned(),
+                "reshape to [images, numbers per image]",
+            ));
+        }
+        Ok(opened)
     }
-    let mut body = Vec::with_capacity(n_bytes);
-    file.read_to_end(&mut body)?;
-    Ok(Array { shape, data: body.chunks_exact(T::N_BYTES).map(T::from_le).collect() })
+
+    fn unfit(&self, found: String, expected: String, hint: &'static str) -> NpyError {
+        NpyError::Unfit { path: self.path.to_owned(), found, expected, hint }
+    }
+
+    /// The numbers in the order of the file, read in pieces: the bytes of a large file are never held beside them.
+    fn numbers<T>(mut self, bytes_each: usize, from: impl Fn(&[u8]) -> T) -> Result<Vec<T>, NpyError> {
+        let count = self.shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+        let n_bytes = count.and_then(|count| count.checked_mul(bytes_each)).ok_or_else(|| {
+            self.unfit(
+                format!("shape {:?}", self.shape),
+                "a whole .npy file of version 1 or 2".to_owned(),
+                "write it again with numpy.save",
+            )
+        })?;
+        let body_bytes = self.n_file_bytes.saturating_sub(self.n_header_bytes as u64);
+        if body_bytes != n_bytes as u64 {
+            return Err(self.unfit(
+                format!("{body_bytes} bytes of numbers"),
+                format!("{n_bytes} for shape {:?}", self.shape),
+                "the file was cut short or damaged: write it again",
+            ));
+        }
+        let mut data = Vec::with_capacity(n_bytes / bytes_each);
+        let mut piece = vec![0; (bytes_each << 16).min(n_bytes)];
+        let mut left = n_bytes;
+        while left > 0 {
+            let size = left.min(piece.len());
+            self.file.read_exact(&mut piece[..size])?;
+            data.extend(piece[..size].chunks_exact(bytes_each).map(&from));
+            left -= size;
+        }
+        Ok(data)
+    }
 }
 
 /// Writes an array atomically, byte for byte as `numpy.save` does.

@@ -1,16 +1,18 @@
-//! New images against a finished run: the same preprocessing, weights, centroids and ids.
+//! New images or codes against a finished run: the same preprocessing, weights, centroids and ids.
 
 use std::path::{Path, PathBuf};
 
-use sporeprint_cluster::{Assigner, Codes, Metric, RowsView};
+use sporeprint_cluster::{Assigned, Assigner, Codes, Metric, RowsView};
 
-use super::StageError;
 use super::codes::CodeSource;
-use super::images::{Images, root};
-use crate::bank::normalise;
-use crate::images::{CacheConfig, FindOptions, ImageCache, Skipped, find_images};
+use super::images::root;
+use super::import::entries_of;
+use super::prepare::prepare_alike;
+use super::{Images, StageError};
+use crate::embeddings::Embeddings;
+use crate::images::{CacheConfig, FindOptions, FoundImage, ImageCache, Skipped, find_images};
 use crate::progress::Observer;
-use crate::run::tables::read_assignments;
+use crate::run::tables::{read_assignments, read_clusters};
 use crate::run::{Session, Stage, read_npy};
 
 /// Share of the run's own images that lie inside the limits of their clusters.
@@ -19,7 +21,7 @@ const KEEP: f64 = 0.995;
 /// Where a new image belongs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewImage {
-    /// The file.
+    /// The file, or the name of the row where there is none.
     pub path: PathBuf,
     /// Nearest cluster, or nothing where the image is farther from it than the run's own distances justify.
     pub cluster: Option<i32>,
@@ -34,58 +36,122 @@ pub struct NewImage {
 /// Assigns the images under `paths` to the clusters of a run, which is not changed.
 ///
 /// # Errors
-/// When the run has no clusters yet, nothing is found, or a file cannot be read or written.
+/// When the run has no clusters yet or no encoder, nothing is found, or a file cannot be read or written.
 pub fn assign(
     session: &Session,
     paths: &[PathBuf],
     scratch: &Path,
     observer: &dyn Observer,
 ) -> Result<(Vec<NewImage>, Vec<Skipped>), StageError> {
-    if !session.is_done(Stage::Cluster) {
-        return Err(StageError::NotYet { run: root(&session.dir), missing: "clusters", verb: "cluster RUN" });
-    }
-    let found = find_images(paths, &FindOptions::default())?;
-    if found.is_empty() {
-        let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-        return Err(StageError::NoImages { paths: paths.join(", ") });
-    }
+    let clusters = Clusters::of(session)?;
+    let found = find_new(session, paths)?;
     observer.begin("reading images", found.len() as u64);
     let built = ImageCache::build(scratch, &found, &CacheConfig::new(session.config.image_size()), &|progress| {
         observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
     })?;
     observer.end();
     let images = Images::from(built);
-    let source = CodeSource::of_run(session)?;
-    let mut codes = source.unit_codes(session, &images, observer)?;
-    let dim = source.dim();
-    let center = read_npy::<f32>(&session.dir.center())?.data;
-    centre(&mut codes, &center, session.config.cluster.centre);
-    let assigned = assigner(session, &center)?.assign(RowsView::new(&codes, dim)?)?;
-    let new = assigned.into_iter().zip(&images.entries).map(|(a, entry)| NewImage {
-        path: entry.path.clone(),
-        cluster: (!a.unknown).then_some(a.nearest as i32),
-        nearest: a.nearest as i32,
-        distance: a.distance,
-        margin: a.margin,
-    });
-    Ok((new.collect(), images.skipped))
+    let codes = CodeSource::of_run(session)?.unit_codes(session, &images, observer)?;
+    let assigned = clusters.assign(session, codes)?;
+    let paths = images.entries.iter().map(|entry| entry.path.clone());
+    Ok((clusters.new_images(paths, assigned), images.skipped))
 }
 
-fn centre(codes: &mut [f32], center: &[f32], on: bool) {
-    if on {
-        codes.chunks_exact_mut(center.len()).for_each(|row| {
-            row.iter_mut().zip(center).for_each(|(x, m)| *x -= m);
-            normalise(row);
-        });
+/// Assigns codes that were made elsewhere, as those of the run were; the run is not changed.
+///
+/// # Errors
+/// When the run has no clusters yet, or the codes have another width.
+pub fn assign_embeddings(session: &Session, embeddings: Embeddings) -> Result<Vec<NewImage>, StageError> {
+    let clusters = Clusters::of(session)?;
+    let entries = entries_of(&embeddings, 0, &std::collections::HashSet::new());
+    clusters.check_dim(session, embeddings.dim)?;
+    let assigned = clusters.assign(session, embeddings.rows)?;
+    let path = |entry: &crate::images::ImageEntry| {
+        if entry.path.as_os_str().is_empty() { PathBuf::from(&entry.name) } else { entry.path.clone() }
+    };
+    Ok(clusters.new_images(entries.iter().map(path), assigned))
+}
+
+/// Images under `paths`, for a run that has an encoder to look at them with.
+pub(super) fn find_new(session: &Session, paths: &[PathBuf]) -> Result<Vec<FoundImage>, StageError> {
+    if session.config.images.embeddings.is_some() {
+        return Err(StageError::FromEmbeddings { run: root(&session.dir) });
     }
+    let found = find_images(paths, &FindOptions::default())?;
+    if found.is_empty() {
+        let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        return Err(StageError::NoImages { paths: paths.join(", ") });
+    }
+    Ok(found)
 }
 
-/// The run's centroids, with the limits that its own images set.
-fn assigner(session: &Session, center: &[f32]) -> Result<Assigner, StageError> {
-    let dim = center.len();
-    let mut codes = read_npy::<f32>(&session.dir.embeddings())?.data;
-    centre(&mut codes, center, session.config.cluster.centre);
-    let labels: Vec<i32> = read_assignments(&session.dir.assignments())?.iter().map(|a| a.cluster).collect();
-    let centroids = Codes::new(read_npy::<f32>(&session.dir.centroids())?.data, dim)?;
-    Ok(Assigner::new(RowsView::new(&codes, dim)?, &labels, centroids, Metric::Euclidean, KEEP)?)
+/// The clusters of a run as new images meet them: centroids of the ids in use, with the limits that the run's own images
+/// set.
+pub(super) struct Clusters {
+    assigner: Assigner,
+    ids: Vec<i32>,
+    center: Vec<f32>,
+}
+
+impl Clusters {
+    /// # Errors
+    /// When the run has no clusters yet, or a table cannot be read.
+    pub(super) fn of(session: &Session) -> Result<Self, StageError> {
+        if !session.is_done(Stage::Cluster) {
+            return Err(StageError::NotYet { run: root(&session.dir), missing: "clusters", verb: "cluster RUN" });
+        }
+        let center = read_npy::<f32>(&session.dir.center())?.data;
+        let dim = center.len();
+        let mut ids: Vec<i32> = read_clusters(&session.dir.clusters_csv())?.iter().map(|row| row.cluster).collect();
+        ids.sort_unstable();
+        let labels: Vec<i32> = read_assignments(&session.dir.assignments())?
+            .iter()
+            .map(|a| ids.binary_search(&a.cluster).map_or(-1, |at| at as i32))
+            .collect();
+        let mut codes = read_npy::<f32>(&session.dir.embeddings())?.data;
+        // An `add` that was killed may have left more codes than images.
+        codes.truncate(labels.len() * dim);
+        let rows = prepare_alike(codes, &center, &session.config.cluster);
+        let rows = RowsView::new(&rows, dim)?;
+        let all = Codes::new(read_npy::<f32>(&session.dir.centroids())?.data, dim)?;
+        let centroids = all.view().gather(&ids.iter().map(|&id| id as u32).collect::<Vec<_>>());
+        let assigner = Assigner::new(rows, &labels, centroids, Metric::Euclidean, KEEP)?;
+        Ok(Self { assigner, ids, center })
+    }
+
+    /// Numbers per code.
+    pub(super) fn check_dim(&self, session: &Session, found: usize) -> Result<(), StageError> {
+        let expected = self.center.len();
+        if found == expected {
+            return Ok(());
+        }
+        Err(StageError::Width { run: root(&session.dir), found, expected })
+    }
+
+    /// The cluster of every code, `[n, dim]`, as its place among the ids in use.
+    pub(super) fn assign(&self, session: &Session, codes: Vec<f32>) -> Result<Vec<Assigned>, StageError> {
+        let rows = prepare_alike(codes, &self.center, &session.config.cluster);
+        Ok(self.assigner.assign(RowsView::new(&rows, self.center.len())?)?)
+    }
+
+    /// The id of an assigned row; noise where it is unknown.
+    pub(super) fn label(&self, assigned: &Assigned) -> i32 {
+        if assigned.unknown { -1 } else { self.ids[assigned.nearest as usize] }
+    }
+
+    /// What was taken off the run's codes.
+    pub(super) fn center(&self) -> &[f32] {
+        &self.center
+    }
+
+    fn new_images(&self, paths: impl Iterator<Item = PathBuf>, assigned: Vec<Assigned>) -> Vec<NewImage> {
+        let new = assigned.into_iter().zip(paths).map(|(a, path)| NewImage {
+            path,
+            cluster: (!a.unknown).then(|| self.ids[a.nearest as usize]),
+            nearest: self.ids[a.nearest as usize],
+            distance: a.distance,
+            margin: a.margin,
+        });
+        new.collect()
+    }
 }

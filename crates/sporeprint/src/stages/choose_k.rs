@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use sporeprint_cluster::{ChooseK, RowsView, Step};
 
 use super::StageError;
+use super::search::log;
 use crate::progress::Observer;
 use crate::run::Session;
-use crate::run::tables::{KCurve, KPoint, Metric, MetricsLog, write_k_curve};
+use crate::run::tables::{KCurve, KPoint, Metric, write_k_curve};
 
 /// Rows below which there is nothing to choose from.
 const FEWEST: usize = 4;
@@ -43,11 +44,11 @@ pub(super) fn choose_k(session: &Session, rows: RowsView<'_>, observer: &dyn Obs
         points: points.collect(),
     };
     write_k_curve(&session.dir.k_curve(), &curve)?;
-    let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(crate::run::Stage::Cluster))?;
-    for evidence in &choice.curve {
+    let line = |evidence: &sporeprint_cluster::Evidence| {
         let line = Metric::new("choose-k", evidence.k as f64);
-        log.append(&figures(evidence).into_iter().fold(line, |line, (name, figure)| line.number(name, figure)))?;
-    }
+        figures(evidence).into_iter().fold(line, |line, (name, figure)| line.number(name, figure))
+    };
+    log(session, &choice.curve.iter().map(line).collect::<Vec<_>>())?;
     let others = alternatives.iter().map(|k| format!("-k {k}")).collect::<Vec<_>>().join(" and ");
     let others = if others.is_empty() { String::new() } else { format!("; also worth a look: {others}") };
     observer.note(&format!("{} clusters are best separated and most stable{others}", choice.k));

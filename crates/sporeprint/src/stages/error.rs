@@ -67,6 +67,60 @@ pub enum StageError {
         /// The verb that makes it.
         verb: &'static str,
     },
+    /// A run made from codes is asked to look at images.
+    #[error(
+        "the run in {} was made from codes and has no encoder to look at images with\nhint: give their codes with \
+         --embeddings, made as those of the run were",
+        run.display()
+    )]
+    FromEmbeddings {
+        /// The run directory.
+        run: PathBuf,
+    },
+    /// A run made from images is asked to take codes.
+    #[error("the run in {} was made from images\nhint: give the images, they are encoded as the others were", run.display())]
+    FromImages {
+        /// The run directory.
+        run: PathBuf,
+    },
+    /// Codes of another width than the run's.
+    #[error("codes of {found} numbers, expected {expected} as in {}\nhint: make them as those of the run were", run.display())]
+    Width {
+        /// The run directory.
+        run: PathBuf,
+        /// Their width.
+        found: usize,
+        /// The run's.
+        expected: usize,
+    },
+    /// Not one code for each image.
+    #[error(
+        "{}: found {found} rows, expected {expected}, one for each image\nhint: an `add` that was stopped is ended by the \
+         same `add`; else make the codes again with `sporeprint embed RUN`",
+        path.display()
+    )]
+    Rows {
+        /// The array.
+        path: PathBuf,
+        /// Its rows.
+        found: usize,
+        /// Images of the run.
+        expected: usize,
+    },
+    /// A density method finds noise only.
+    #[error(
+        "found no cluster of {min_cluster_size} or more among {n_rows} images: all are noise\nhint: lower \
+         --min-cluster-size, or use --method kmeans"
+    )]
+    NoClusters {
+        /// Images.
+        n_rows: usize,
+        /// Least size asked for.
+        min_cluster_size: usize,
+    },
+    /// Codes from outside cannot be used.
+    #[error(transparent)]
+    Embeddings(#[from] crate::embeddings::EmbeddingsError),
     /// Nothing to read.
     #[error("found no images in {paths}\nhint: give a folder with JPEG, PNG, WebP, GIF, BMP or TIFF files")]
     NoImages {

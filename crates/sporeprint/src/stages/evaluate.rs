@@ -3,21 +3,27 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use sporeprint_cluster::{Metric, RowsView, agreement, knn_accuracy, nearest_others, silhouette};
+use sporeprint_cluster::{Metric, RowsView, agreement, knn_accuracy, nearest_others, sampled_silhouette, silhouette};
 
-use super::cluster::{centred, k_means};
+use super::cluster::codes;
 use super::codes::unit_codes;
 use super::images::root;
+use super::partition::k_means;
+use super::prepare::prepare;
+use super::tables::sizes;
 use super::train::{pretrained_encoder, starting_encoder};
 use super::{Images, StageError};
 use crate::encoder::{FrozenEncoder, Pixels, PixelsConfig, WeightsSource};
 use crate::progress::Observer;
 use crate::run::tables::{Quality, read_assignments, write_quality};
-use crate::run::{Session, Stage, read_npy};
+use crate::run::{Session, Stage};
 use crate::train::frozen_codes_of_all;
 
 /// Neighbours that vote in the k-NN accuracy.
 const VOTERS: usize = 20;
+/// Images above which the silhouette is taken of a sample of each cluster: in full it takes the square of their number.
+const FULL_SILHOUETTE: usize = 10_000;
+const SILHOUETTES_PER_CLUSTER: usize = 200;
 
 /// Writes `evaluation.json`: k-means on pixels, on untrained codes, on the auto-encoder's, and the run's own clusters.
 ///
@@ -35,15 +41,39 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     }
     let assignments = read_assignments(&session.dir.assignments())?;
     let found: Vec<i32> = assignments.iter().map(|a| a.cluster).collect();
-    let n_clusters = found.iter().max().map_or(1, |&last| last.max(0) as usize + 1);
+    let n_clusters = sizes(&assignments).len().max(1);
     let labels = images.labels();
     let labels = labels.as_deref();
-    let device = Device::flex();
     let mut rows = Vec::new();
-    let image_size = images.cache.image_size();
-    let pixels = Pixels::new(PixelsConfig { image_size, ..PixelsConfig::default() });
-    let codes = frozen_codes_of_all(&pixels, &images.cache, observer)?;
-    rows.push(baseline("pixels", session, &codes, pixels.dim(), n_clusters, labels)?);
+    if images.all_pictures() {
+        let image_size = images.cache.image_size();
+        let pixels = Pixels::new(PixelsConfig { image_size, ..PixelsConfig::default() });
+        let codes = frozen_codes_of_all(&pixels, &images.cache, observer)?;
+        rows.push(baseline("pixels", session, &codes, pixels.dim(), n_clusters, labels)?);
+    }
+    if session.config.images.embeddings.is_none() {
+        networks(session, images, n_clusters, labels, &mut rows, observer)?;
+    }
+    let (codes, dim) = codes(session, images)?;
+    if !session.config.cluster.is_plain() {
+        rows.push(baseline("codes", session, &codes, dim, n_clusters, labels)?);
+    }
+    let prepared = prepare(codes, dim, &session.config.cluster);
+    rows.push(quality("final", RowsView::new(&prepared.rows, dim)?, &found, labels)?);
+    write_quality(&session.dir.evaluation(), &rows)?;
+    Ok(session.mark_done(Stage::Evaluate)?)
+}
+
+/// k-means on the codes of the networks that the run's encoder came from.
+fn networks(
+    session: &Session,
+    images: &Images,
+    n_clusters: usize,
+    labels: Option<&[i32]>,
+    rows: &mut Vec<Quality>,
+    observer: &dyn Observer,
+) -> Result<(), StageError> {
+    let device = Device::flex();
     // An encoder that is never trained has no earlier self to be compared with.
     if session.config.frozen.is_none() {
         let untrained = starting_encoder(&session.config, &device, observer)?;
@@ -56,11 +86,7 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
         let codes = unit_codes(&encoder, session, images, observer);
         rows.push(baseline("autoencoder", session, &codes, encoder.dim(), n_clusters, labels)?);
     }
-    let codes = read_npy::<f32>(&session.dir.embeddings())?;
-    let (centred, _) = centred(&codes.data, codes.shape[1]);
-    rows.push(quality("final", RowsView::new(&centred, codes.shape[1])?, &found, labels)?);
-    write_quality(&session.dir.evaluation(), &rows)?;
-    Ok(session.mark_done(Stage::Evaluate)?)
+    Ok(())
 }
 
 fn baseline(
@@ -71,7 +97,7 @@ fn baseline(
     n_clusters: usize,
     labels: Option<&[i32]>,
 ) -> Result<Quality, StageError> {
-    let (rows, _) = centred(codes, dim);
+    let rows = prepare(codes.to_vec(), dim, &session.config.cluster).rows;
     let rows = RowsView::new(&rows, dim)?;
     let run = k_means(session, n_clusters).fit(rows)?;
     let found: Vec<i32> = run.assignments.iter().map(|&a| a as i32).collect();
@@ -82,7 +108,12 @@ fn quality(name: &str, rows: RowsView<'_>, found: &[i32], labels: Option<&[i32]>
     let mut figures = BTreeMap::new();
     let mut put = |name: &str, figure: f64| figures.insert(name.to_owned(), figure);
     // One cluster, or as many as images, has no silhouette.
-    if let Ok(silhouette) = silhouette(rows, found, Metric::Cosine) {
+    let silhouette = if rows.len() > FULL_SILHOUETTE {
+        sampled_silhouette(rows, found, Metric::Cosine, SILHOUETTES_PER_CLUSTER, 0)
+    } else {
+        silhouette(rows, found, Metric::Cosine)
+    };
+    if let Ok(silhouette) = silhouette {
         put("silhouette", silhouette);
     }
     if let Some(labels) = labels {

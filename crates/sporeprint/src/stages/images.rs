@@ -1,10 +1,11 @@
 //! Paths to decoded images, and what is known of each.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Labels, RunConfig};
 use crate::images::{
-    Built, CacheConfig, FindOptions, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images,
+    Built, CacheConfig, DHash, FindOptions, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images,
 };
 use crate::progress::Observer;
 use crate::report::Picture;
@@ -24,12 +25,14 @@ pub struct Images {
     pub skipped: Vec<Skipped>,
     /// How many they are.
     pub n_skipped: usize,
+    /// Place in the cache of each image, where that is not its index: rows of a run made from codes need no picture.
+    places: Option<Vec<Option<u32>>>,
 }
 
 impl From<Built> for Images {
     fn from(Built { cache, entries, skipped }: Built) -> Self {
         let n_skipped = skipped.len();
-        Self { cache, entries, skipped, n_skipped }
+        Self { cache, entries, skipped, n_skipped, places: None }
     }
 }
 
@@ -42,6 +45,37 @@ impl Images {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// Images of which only some have a picture: those of `built`, joined by name.
+    pub(super) fn with_some_pictures(mut entries: Vec<ImageEntry>, built: Built) -> Self {
+        let pictures: HashMap<String, usize> =
+            built.entries.iter().enumerate().map(|(place, entry)| (entry.name.clone(), place)).collect();
+        let mut places = Vec::with_capacity(entries.len());
+        for entry in &mut entries {
+            let place = pictures.get(&entry.name).copied();
+            if let Some(place) = place {
+                let label = entry.label.take();
+                *entry = ImageEntry { label, ..built.entries[place].clone() };
+            }
+            places.push(place.map(|place| place as u32));
+        }
+        let places = (!places.iter().enumerate().all(|(i, &place)| place == Some(i as u32))).then_some(places);
+        let n_skipped = built.skipped.len();
+        Self { cache: built.cache, entries, skipped: built.skipped, n_skipped, places }
+    }
+
+    /// Place of an image's picture in the cache, if it has one.
+    pub fn place(&self, index: usize) -> Option<usize> {
+        match &self.places {
+            None => (index < self.len()).then_some(index),
+            Some(places) => places.get(index).copied().flatten().map(|place| place as usize),
+        }
+    }
+
+    /// Whether every image has its picture in the cache, under its own index.
+    pub fn all_pictures(&self) -> bool {
+        self.places.is_none()
     }
 
     /// Labels as numbers by sorted name, if every image has one.
@@ -58,18 +92,36 @@ impl Images {
     /// # Errors
     /// When the table cannot be read.
     pub fn relabel(&mut self, labels: &Labels, config: &RunConfig) -> Result<(), StageError> {
-        let mut found = find(&config.images.paths, labels)?;
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        for entry in &mut self.entries {
-            let at = found.binary_search_by(|f| f.name.cmp(&entry.name)).ok();
-            entry.label = at.and_then(|at| found[at].label.clone());
+        let known = |entry: &ImageEntry| FoundImage {
+            path: entry.path.clone(),
+            name: entry.name.clone(),
+            label: entry.name.split_once('/').map(|(first, _)| first.to_owned()),
+        };
+        let mut found: Vec<FoundImage> = self.entries.iter().map(known).collect();
+        match labels {
+            Labels::None => found.iter_mut().for_each(|image| image.label = None),
+            // Folders, or the lists that the run was made from; images added since are known by their names alone.
+            Labels::FromDirs if config.images.embeddings.is_none() => {
+                let listed = find(&config.images.paths, labels)?;
+                let listed: HashMap<&String, &FoundImage> = listed.iter().map(|image| (&image.name, image)).collect();
+                for image in &mut found {
+                    if let Some(listed) = listed.get(&image.name) {
+                        image.label.clone_from(&listed.label);
+                    }
+                }
+            }
+            Labels::FromDirs => {}
+            Labels::Table(table) => {
+                apply_labels(&mut found, table, None)?;
+            }
         }
+        self.entries.iter_mut().zip(found).for_each(|(entry, image)| entry.label = image.label);
         Ok(())
     }
 
     /// The pixels that pages show: views where they are there, for they are larger than what the network sees.
     pub(super) fn picture(&self, index: usize) -> Option<Picture<'_>> {
-        let view = (index < self.len()).then(|| self.cache.view(index))?;
+        let view = self.cache.view(self.place(index)?);
         Some(Picture { width: view.width as u32, height: view.height as u32, data: view.data.into() })
     }
 
@@ -81,7 +133,7 @@ impl Images {
             width: e.width as u32,
             height: e.height as u32,
             orientation: e.orientation,
-            status: ImageStatus::Ok,
+            status: if self.place(index).is_some() { ImageStatus::Ok } else { ImageStatus::Missing },
             label: e.label.clone(),
             dhash: e.dhash.0.iter().map(|word| format!("{word:016x}")).collect(),
         };
@@ -147,7 +199,7 @@ pub(super) fn note_skipped(images: &Images, list: Option<&Path>, observer: &dyn 
     }
 }
 
-fn skipped_rows(skipped: &[Skipped]) -> Vec<SkippedRow> {
+pub(super) fn skipped_rows(skipped: &[Skipped]) -> Vec<SkippedRow> {
     skipped.iter().map(|s| SkippedRow { path: s.path.display().to_string(), reason: s.reason.clone() }).collect()
 }
 
@@ -168,11 +220,33 @@ pub fn reopen(session: &Session) -> Result<Images, StageError> {
     if !session.is_done(Stage::Images) {
         return Err(not_yet());
     }
-    let mut images = Images::from(ImageCache::load(&session.dir.cache())?);
-    // Labels may have been changed since by `evaluate --labels`; the table is the one that counts.
+    let mut built = ImageCache::load(&session.dir.cache())?;
+    // The table is the one that counts: labels may have been changed by `evaluate --labels`, and an `add` that was killed
+    // may have left more in the cache.
     let rows = read_images(&session.dir.images())?;
+    if session.config.images.embeddings.is_some() {
+        let entries = rows.into_iter().map(entry_of).collect();
+        return Ok(Images::with_some_pictures(entries, built));
+    }
+    built.cache.truncate(rows.len());
+    built.entries.truncate(rows.len());
+    let mut images = Images::from(built);
     images.entries.iter_mut().zip(rows).for_each(|(entry, row)| entry.label = row.label);
     Ok(images)
+}
+
+/// What the table knows of an image without a picture.
+fn entry_of(row: ImageRow) -> ImageEntry {
+    ImageEntry {
+        name: row.name,
+        path: row.path.into(),
+        width: row.width as usize,
+        height: row.height as usize,
+        orientation: row.orientation,
+        label: row.label,
+        dhash: DHash([0; 4]),
+        content: 0,
+    }
 }
 
 pub(super) fn root(dir: &RunDir) -> PathBuf {

@@ -1,6 +1,7 @@
 //! The stages of a run over its directory, in their order: each reads what the one before wrote, does its work unless
 //! it is done, and leaves its own files.
 
+mod add;
 mod assign;
 mod choose_k;
 mod cluster;
@@ -9,17 +10,23 @@ mod error;
 mod estimate;
 mod evaluate;
 mod images;
+mod import;
+mod partition;
+mod prepare;
+mod search;
 mod sort;
 mod tables;
 mod train;
 mod train_encoder;
 
-pub use assign::{NewImage, assign};
+pub use add::{Added, add, add_embeddings};
+pub use assign::{NewImage, assign, assign_embeddings};
 pub use cluster::cluster;
 pub use error::StageError;
 pub use estimate::estimate;
 pub use evaluate::evaluate;
 pub use images::{Images, reopen, save_labels, scan};
+pub use import::import;
 pub use sort::sort_into_folders;
 pub use train::{aggregate, embed, forget_checkpoints, pretrain};
 pub use train_encoder::{TrainedEncoder, train_encoder};

@@ -20,6 +20,10 @@ pub fn sort_into_folders(session: &Session, images: &Images, copy: bool) -> Resu
     }
     for row in read_assignments(&session.dir.assignments())? {
         let Some(entry) = images.entries.get(row.index as usize) else { continue };
+        // Rows of a run made from codes need no file.
+        if !entry.path.is_file() {
+            continue;
+        }
         let cluster = session.dir.cluster(row.cluster);
         fs::create_dir_all(&cluster)?;
         let name = entry.path.file_name().unwrap_or_default().to_string_lossy();

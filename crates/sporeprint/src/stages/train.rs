@@ -108,6 +108,7 @@ pub fn aggregate(
     if session.is_done(Stage::Aggregate) {
         return Ok(());
     }
+    refuse_codes(session)?;
     if session.config.frozen.is_some() {
         return fit_frozen(session, images, observer);
     }
@@ -168,6 +169,7 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
     if session.is_done(Stage::Embed) {
         return Ok(());
     }
+    refuse_codes(session)?;
     if !session.is_done(Stage::Aggregate) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "encoder", verb: "aggregate RUN" });
     }
@@ -176,6 +178,14 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
     write_npy(&session.dir.embeddings(), &[images.len(), source.dim()], &codes)?;
     write_embeddings(&session.dir.embeddings_parquet(), &codes, source.dim())?;
     Ok(session.mark_done(Stage::Embed)?)
+}
+
+/// A run that was made from codes has no images to train on or to encode.
+fn refuse_codes(session: &Session) -> Result<(), StageError> {
+    if session.config.images.embeddings.is_some() {
+        return Err(StageError::FromEmbeddings { run: root(&session.dir) });
+    }
+    Ok(())
 }
 
 /// Removes the checkpoints of a stage that is to be done anew.

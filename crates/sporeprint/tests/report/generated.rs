@@ -48,9 +48,11 @@ impl GeneratedRun {
                 path: format!("/photos/{}/{i:06}.jpg", names[kind % names.len()]),
                 cluster: cluster as i32,
                 distance: distance as f32,
+                second: -1,
                 margin: (0.4 - 0.5 * distance).max(0.) as f32,
                 outlier: (distance / 0.5) as f32,
                 duplicate_of: (i > 0 && chance(seed + 3, at) < 0.02).then(|| i as u32 - 1),
+                neighbors: Vec::new(),
             }
         };
         let mut assignments: Vec<_> = (0..n).map(assignment).collect();

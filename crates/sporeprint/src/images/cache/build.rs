@@ -38,14 +38,56 @@ pub(super) fn build(
     remove_index(dir)?;
     let mut eval = Draft::new(dir, EVAL_FILE)?;
     let mut views = Draft::new(dir, VIEWS_FILE)?;
+    let (images, skipped) = decode_all(found, config, progress, |image| {
+        eval.write(&image.eval)?;
+        views.write(&image.view)
+    })?;
+    eval.finish()?;
+    views.finish()?;
+    write_index(dir, &Index::new(*config, sources, images, skipped))
+}
+
+pub(super) fn append(
+    dir: &Path,
+    keep: usize,
+    found: &[FoundImage],
+    progress: &dyn Fn(Progress),
+) -> Result<(), CacheError> {
+    let Index { config, mut sources, mut images, mut skipped, .. } = Index::read(dir)?;
+    assert!(keep <= images.len(), "{keep} images to keep of {}", images.len());
+    images.truncate(keep);
+    let known = |name: &String| images.iter().any(|image| image.name == *name);
+    let newer: std::collections::HashSet<&String> = found.iter().map(|image| &image.name).collect();
+    sources.retain(|source| !newer.contains(&source.name) || known(&source.name));
+    skipped.retain(|skipped| !newer.contains(&skipped.name));
+    sources.extend(index::source_files(found));
+    let mut eval = Tail::new(dir, EVAL_FILE, keep * config.eval_bytes())?;
+    let mut views = Tail::new(dir, VIEWS_FILE, super::view_places(&config, &images).1)?;
+    let (new_images, new_skipped) = decode_all(found, &config, progress, |image| {
+        eval.write(&image.eval)?;
+        views.write(&image.view)
+    })?;
+    eval.finish()?;
+    views.finish()?;
+    images.extend(new_images);
+    skipped.extend(new_skipped);
+    write_index(dir, &Index::new(config, sources, images, skipped))
+}
+
+/// Decodes in parallel and hands over the images in the order of `found`.
+fn decode_all(
+    found: &[FoundImage],
+    config: &CacheConfig,
+    progress: &dyn Fn(Progress),
+    mut write: impl FnMut(&Packed) -> Result<(), CacheError>,
+) -> Result<(Vec<ImageEntry>, Vec<Skipped>), CacheError> {
     let (mut images, mut skipped) = (Vec::new(), Vec::new());
     for group in found.chunks(GROUP) {
         let packed: Vec<Result<Packed, Skipped>> = group.par_iter().map(|image| pack(image, config)).collect();
         for result in packed {
             match result {
                 Ok(image) => {
-                    eval.write(&image.eval)?;
-                    views.write(&image.view)?;
+                    write(&image)?;
                     images.push(image.entry);
                 }
                 Err(reason) => skipped.push(reason),
@@ -53,13 +95,44 @@ pub(super) fn build(
         }
         progress(Progress { done: images.len() + skipped.len(), total: found.len(), skipped: skipped.len() });
     }
-    eval.finish()?;
-    views.finish()?;
-    let index = Index::new(*config, sources, images, skipped);
+    Ok((images, skipped))
+}
+
+fn write_index(dir: &Path, index: &Index) -> Result<(), CacheError> {
     let mut table = Draft::new(dir, INDEX_FILE)?;
-    let json = serde_json::to_vec(&index).map_err(|error| table.error(error.into()))?;
+    let json = serde_json::to_vec(index).map_err(|error| table.error(error.into()))?;
     table.write(&json)?;
     table.finish()
+}
+
+/// The end of a plane that is there, to which bytes are added.
+struct Tail {
+    file: BufWriter<File>,
+    path: PathBuf,
+}
+
+impl Tail {
+    /// Goes to byte `start` of the file; what an addition that was killed left behind it is cut off.
+    fn new(dir: &Path, name: &str, start: usize) -> Result<Self, CacheError> {
+        let path = dir.join(name);
+        let open = || {
+            let mut file = File::options().write(true).open(&path)?;
+            file.set_len(start as u64)?;
+            std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(start as u64))?;
+            Ok(file)
+        };
+        let file = open().map_err(|source| CacheError::Write { path: path.clone(), source })?;
+        Ok(Self { file: BufWriter::with_capacity(1 << 20, file), path })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), CacheError> {
+        self.file.write_all(bytes).map_err(|source| CacheError::Write { path: self.path.clone(), source })
+    }
+
+    fn finish(mut self) -> Result<(), CacheError> {
+        let done = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
+        done.map_err(|source| CacheError::Write { path: self.path.clone(), source })
+    }
 }
 
 /// Removes drafts that a killed build left an hour ago or more; younger ones may belong to another process at work.

@@ -131,6 +131,8 @@ pub struct ImageCache {
     views: Plane,
     /// Width, height and first byte of each picture in the view plane.
     view_places: Vec<(usize, usize, usize)>,
+    /// Pictures in front of the first one that are left out.
+    first: usize,
 }
 
 impl ImageCache {
@@ -151,6 +153,40 @@ impl ImageCache {
     ) -> Result<Built, CacheError> {
         build::build(dir, found, config, progress)?;
         Self::open(dir, found, config)
+    }
+
+    /// Decodes `found` and adds them behind the first `keep` images of the cache in `dir`; what stood behind those is
+    /// forgotten. The entries of the new images stand at the end.
+    ///
+    /// Killed at any moment it leaves the cache as it was: bytes are added behind those that the index names, and the new
+    /// index is put in place last.
+    ///
+    /// # Errors
+    /// - no cache there, a damaged one, or a directory that cannot be written
+    /// # Panics
+    /// - when the cache has fewer than `keep` images
+    pub fn append(
+        dir: &Path,
+        keep: usize,
+        found: &[FoundImage],
+        progress: &dyn Fn(Progress),
+    ) -> Result<Built, CacheError> {
+        build::append(dir, keep, found, progress)?;
+        Self::load(dir)
+    }
+
+    /// Leaves out the first `n_images`: index 0 is then the first behind them.
+    ///
+    /// # Panics
+    /// - when there are fewer
+    pub fn leave_out(&mut self, n_images: usize) {
+        self.view_places.drain(..n_images);
+        self.first += n_images;
+    }
+
+    /// Leaves out all images behind the first `n_images`.
+    pub fn truncate(&mut self, n_images: usize) {
+        self.view_places.truncate(n_images);
     }
 
     /// Opens the cache in `dir` after checking that it was made from these files, unchanged, with these settings.
@@ -200,19 +236,14 @@ impl ImageCache {
     }
 
     fn load_index(dir: &Path, index: Index) -> Result<Built, CacheError> {
-        let mut end = 0;
-        let mut view_places = Vec::with_capacity(index.images.len());
-        for image in &index.images {
-            let (_, window) = index.config.view_shape(image.width.max(1), image.height.max(1));
-            view_places.push((window.width, window.height, end));
-            end += window.width * window.height * 3;
-        }
+        let (view_places, end) = view_places(&index.config, &index.images);
         let cache = Self {
             config: index.config,
             eval: Plane::open(&dir.join(index::EVAL_FILE), index.images.len() * index.config.eval_bytes())?,
             views: Plane::open(&dir.join(index::VIEWS_FILE), end)?,
             fingerprint: index.fingerprint,
             view_places,
+            first: 0,
         };
         Ok(Built { cache, entries: index.images, skipped: index.skipped })
     }
@@ -245,6 +276,8 @@ impl ImageCache {
     /// - when `index >= n_images`
     pub fn eval(&self, index: usize) -> &[u8] {
         let bytes = self.config.eval_bytes();
+        assert!(index < self.n_images(), "image {index} of {}", self.n_images());
+        let index = self.first + index;
         &self.eval.bytes()[index * bytes..(index + 1) * bytes]
     }
 
@@ -256,4 +289,16 @@ impl ImageCache {
         let (width, height, start) = self.view_places[index];
         RgbView::new(width, height, &self.views.bytes()[start..start + width * height * 3])
     }
+}
+
+/// Width, height and first byte of each picture in the view plane, and the bytes of the plane.
+fn view_places(config: &CacheConfig, images: &[ImageEntry]) -> (Vec<(usize, usize, usize)>, usize) {
+    let mut end = 0;
+    let mut places = Vec::with_capacity(images.len());
+    for image in images {
+        let (_, window) = config.view_shape(image.width.max(1), image.height.max(1));
+        places.push((window.width, window.height, end));
+        end += window.width * window.height * 3;
+    }
+    (places, end)
 }

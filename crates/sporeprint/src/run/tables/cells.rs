@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use fs_err as fs;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 use super::TableError;
 use crate::run::write_atomically;
@@ -52,6 +52,31 @@ pub(super) mod text {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
         Ok(super::restore(&String::deserialize(deserializer)?).into_owned())
     }
+}
+
+/// Numbers in one cell, a space between them.
+pub(super) fn joined<T: ToString>(numbers: &[T]) -> String {
+    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// The numbers of such a cell.
+pub(super) fn parted<T: std::str::FromStr>(cell: &str) -> Result<Vec<T>, T::Err> {
+    cell.split_whitespace().map(str::parse).collect()
+}
+
+/// Serde's way to a cell of numbers.
+pub(super) fn join<T: ToString, S: Serializer>(numbers: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&joined(numbers))
+}
+
+/// Serde's way back.
+pub(super) fn split<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+    D: Deserializer<'de>,
+{
+    parted(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 /// Writes rows under their field names. `columns` is the header of an empty table, which serde cannot know.

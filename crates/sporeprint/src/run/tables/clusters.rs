@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::TableError;
-use super::cells::{read_csv, write_csv};
+use super::cells::{self, read_csv, write_csv};
 
 /// What is known of one cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct ClusterRow {
     /// Index of the image nearest to all others of the cluster.
     pub medoid: u32,
     /// Ids of the nearest clusters, nearest first; a space between them in the file.
-    #[serde(serialize_with = "join_ids", deserialize_with = "split_ids")]
+    #[serde(serialize_with = "cells::join", deserialize_with = "cells::split")]
     pub nearest: Vec<i32>,
 }
 
@@ -39,15 +39,6 @@ pub fn write_clusters(path: &Path, rows: &[ClusterRow]) -> Result<(), TableError
 /// - the file cannot be read or lacks a column
 pub fn read_clusters(path: &Path) -> Result<Vec<ClusterRow>, TableError> {
     read_csv(path, &COLUMNS)
-}
-
-fn join_ids<S: Serializer>(ids: &[i32], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&ids.iter().map(i32::to_string).collect::<Vec<_>>().join(" "))
-}
-
-fn split_ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i32>, D::Error> {
-    let ids = String::deserialize(deserializer)?;
-    ids.split_whitespace().map(|id| id.parse().map_err(serde::de::Error::custom)).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,177 @@
+//! New images into a finished run: cache, codes and tables grow, nothing starts over.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use sporeprint_cluster::RowsView;
+
+use super::assign::{Clusters, find_new};
+use super::cluster::write_tables;
+use super::codes::CodeSource;
+use super::images::skipped_rows;
+use super::import::{entries_of, free_name, with_files, write_codes};
+use super::prepare::{metric, prepare_alike};
+use super::search::neighbors;
+use super::tables::{Tables, place_on_map};
+use super::{Images, StageError, save_labels};
+use crate::embeddings::Embeddings;
+use crate::images::{ImageCache, ImageEntry};
+use crate::progress::Observer;
+use crate::run::tables::{read_assignments, write_skipped};
+use crate::run::{Session, Stage, read_npy, write_npy};
+
+/// What an addition did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Images that are in the run now and were not before.
+    pub n_new: usize,
+    /// Images that were in the run already.
+    pub n_known: usize,
+    /// New images that are unlike every cluster; they are noise (-1) until the run is clustered anew.
+    pub n_unknown: usize,
+    /// New files that could not be read.
+    pub n_skipped: usize,
+}
+
+/// Takes the images under `paths` into a run. Images that are in it keep index and cluster; new ones get the following
+/// indices and the cluster whose centroid is nearest, or none (-1) where the run's own distances do not justify it.
+///
+/// `images.parquet` is written last: a run whose `add` was killed still stands as it was, and the same `add` ends it.
+///
+/// # Errors
+/// When the run has no clusters yet or no encoder, nothing is found, or a file cannot be read or written.
+pub fn add(
+    session: &mut Session,
+    images: Images,
+    paths: &[PathBuf],
+    observer: &dyn Observer,
+) -> Result<(Images, Added), StageError> {
+    let clusters = Clusters::of(session)?;
+    let mut found = find_new(session, paths)?;
+    let there: HashSet<PathBuf> = images.entries.iter().map(|entry| real(&entry.path)).collect();
+    let n_found = found.len();
+    found.retain(|image| !there.contains(&real(&image.path)));
+    let mut added = Added { n_known: n_found - found.len(), ..Added::default() };
+    if found.is_empty() {
+        return Ok((images, added));
+    }
+    let mut taken: HashSet<String> = images.entries.iter().map(|entry| entry.name.clone()).collect();
+    for image in &mut found {
+        image.name = free_name(std::mem::take(&mut image.name), &taken);
+        taken.insert(image.name.clone());
+    }
+    let n_before = images.len();
+    drop(images);
+    observer.begin("reading images", found.len() as u64);
+    let built = ImageCache::append(&session.dir.cache(), n_before, &found, &|progress| {
+        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
+    })?;
+    observer.end();
+    added.n_skipped = built.skipped.iter().filter(|skipped| found.iter().any(|f| f.name == skipped.name)).count();
+    let mut images = Images::from(built);
+    keep_labels(session, &mut images, n_before)?;
+    added.n_new = images.len() - n_before;
+    let mut new = ImageCache::load(&session.dir.cache())?;
+    new.cache.leave_out(n_before);
+    new.entries.drain(..n_before);
+    let new = CodeSource::of_run(session)?.unit_codes(session, &Images::from(new), observer)?;
+    session
+        .config
+        .images
+        .added
+        .extend(paths.iter().map(|path| std::path::absolute(path)).collect::<Result<Vec<_>, _>>()?);
+    finish(session, &clusters, &images, new, &mut added, observer)?;
+    Ok((images, added))
+}
+
+/// Takes codes that were made elsewhere, as those of the run were, into it; see [`add`].
+///
+/// # Errors
+/// When the run has no clusters yet, was not made from codes, or the codes have another width.
+pub fn add_embeddings(
+    session: &mut Session,
+    images: Images,
+    file: PathBuf,
+    embeddings: &Embeddings,
+    observer: &dyn Observer,
+) -> Result<(Images, Added), StageError> {
+    let clusters = Clusters::of(session)?;
+    if session.config.images.embeddings.is_none() {
+        return Err(StageError::FromImages { run: super::images::root(&session.dir) });
+    }
+    clusters.check_dim(session, embeddings.dim)?;
+    let taken: HashSet<String> = images.entries.iter().map(|entry| entry.name.clone()).collect();
+    let n_before = images.len();
+    let mut entries = images.entries.clone();
+    let new = entries_of(embeddings, n_before, &taken);
+    let found = with_files(&new);
+    entries.extend(new);
+    let n_pictures = (0..n_before).filter(|&image| images.place(image).is_some()).count();
+    drop(images);
+    observer.begin("reading images", found.len() as u64);
+    let built = ImageCache::append(&session.dir.cache(), n_pictures, &found, &|progress| {
+        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
+    })?;
+    observer.end();
+    let n_skipped = built.skipped.iter().filter(|skipped| found.iter().any(|f| f.name == skipped.name)).count();
+    let images = Images::with_some_pictures(entries, built);
+    let mut added = Added { n_new: embeddings.len(), n_skipped, ..Added::default() };
+    session.config.images.added.push(file);
+    finish(session, &clusters, &images, embeddings.rows.clone(), &mut added, observer)?;
+    Ok((images, added))
+}
+
+/// Everything but the pictures: codes, clusters and tables.
+fn finish(
+    session: &mut Session,
+    clusters: &Clusters,
+    images: &Images,
+    new: Vec<f32>,
+    added: &mut Added,
+    observer: &dyn Observer,
+) -> Result<(), StageError> {
+    let dim = clusters.center().len();
+    let n_before = images.len() - added.n_new;
+    let mut labels: Vec<i32> = read_assignments(&session.dir.assignments())?.iter().map(|a| a.cluster).collect();
+    labels.truncate(n_before);
+    labels.extend(clusters.assign(session, new.clone())?.iter().map(|assigned| clusters.label(assigned)));
+    added.n_unknown = labels[n_before..].iter().filter(|&&label| label < 0).count();
+    let mut codes = read_npy::<f32>(&session.dir.embeddings())?.data;
+    codes.truncate(n_before * dim);
+    codes.extend(new);
+
+    let rows = prepare_alike(codes.clone(), clusters.center(), &session.config.cluster);
+    let rows = RowsView::new(&rows, dim)?;
+    let neighbors = neighbors(session, rows, observer)?;
+    let tables = Tables::new(rows, &labels, &neighbors, metric(&session.config.cluster), images)?;
+    write_codes(session, &codes, dim)?;
+    write_tables(session, &tables, dim)?;
+    if session.dir.map().exists() {
+        let mut map = read_npy::<f32>(&session.dir.map())?.data;
+        map.truncate(2 * n_before);
+        place_on_map(&mut map, images.len(), &neighbors);
+        write_npy(&session.dir.map(), &[images.len(), 2], &map)?;
+    }
+    write_skipped(&session.dir.skipped(), &skipped_rows(&images.skipped))?;
+    save_labels(session, images)?;
+    session.save_config()?;
+    session.redo_from(Stage::Evaluate)?;
+    Ok(())
+}
+
+/// Labels of the images that were there come from the table, which `evaluate --labels` may have changed; where those have
+/// none, new images get none.
+fn keep_labels(session: &Session, images: &mut Images, n_before: usize) -> Result<(), StageError> {
+    let rows = crate::run::tables::read_images(&session.dir.images())?;
+    let labelled = rows.iter().any(|row| row.label.is_some());
+    let (old, new): (&mut [ImageEntry], &mut [ImageEntry]) = images.entries.split_at_mut(n_before);
+    old.iter_mut().zip(rows).for_each(|(entry, row)| entry.label = row.label);
+    if !labelled {
+        new.iter_mut().for_each(|entry| entry.label = None);
+    }
+    Ok(())
+}
+
+fn real(path: &std::path::Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,48 @@
+//! The nearest neighbours of every image, found once for the table, the copies, the graphs and the map.
+
+use sporeprint_cluster::{ApproximateSearch, Neighbors, RowsView, nearest_others};
+
+use super::StageError;
+use super::prepare::metric;
+use crate::progress::Observer;
+use crate::run::Session;
+use crate::run::tables::{Metric as Line, MetricsLog};
+
+/// Neighbours of each image in the table.
+pub(super) const LISTED: usize = 12;
+/// Neighbours of each image that the map is drawn from.
+pub(super) const MAPPED: usize = 15;
+/// Rows that are searched exactly as well, to measure how much an approximate search finds.
+const MEASURED: usize = 1000;
+
+/// The nearest other rows of every row, as many as any later step needs: exactly, or approximately where the settings
+/// say so; what that finds of the exact neighbours is then measured, said and logged.
+///
+/// # Errors
+/// When the search fails or the log cannot be written.
+pub(super) fn neighbors(
+    session: &Session,
+    rows: RowsView<'_>,
+    observer: &dyn Observer,
+) -> Result<Neighbors, StageError> {
+    let config = &session.config.cluster;
+    let k = LISTED.max(MAPPED).max(config.graph_neighbors).min(rows.len() - 1);
+    let metric = metric(config);
+    if config.approximate_above.is_none_or(|most| rows.len() <= most) {
+        return Ok(nearest_others(rows, k, metric)?);
+    }
+    let search = ApproximateSearch { seed: session.config.seed, ..ApproximateSearch::default() };
+    let found = search.nearest_others(rows, k, metric)?;
+    let recall = search.recall(rows, &found, metric, MEASURED)?;
+    observer.note(&format!("approximate neighbours: {:.1} % of the {k} nearest were found", 100.0 * recall));
+    log(session, &[Line::new("neighbors", 0.0).number("recall", recall).number("k", k as f64)])?;
+    Ok(found)
+}
+
+/// Adds lines to the log of the run.
+pub(super) fn log(session: &Session, lines: &[Line]) -> Result<(), StageError> {
+    let path = session.dir.metrics();
+    let n_bytes = if path.exists() { fs_err::metadata(&path)?.len() } else { 0 };
+    let mut log = MetricsLog::open(&path, n_bytes)?;
+    Ok(lines.iter().try_for_each(|line| log.append(line))?)
+}
