@@ -1,8 +1,7 @@
 """Times sporeprint-cluster against faiss and scikit-learn, alternately, two threads, on the same data.
 
-Build first: cargo build --release -p sporeprint-cluster --example cluster_bench
-Run: python compare.py [path of cluster_bench] [case ...]; prints one JSON line per case, best time of each side.
-Needs faiss-cpu, scikit-learn, numpy, threadpoolctl.
+Run by run.sh, which builds cluster_bench and makes the virtual environment; or
+python compare.py [path of cluster_bench] [case ...]. Prints one JSON line per case, best time of each side.
 """
 
 import json

@@ -126,7 +126,7 @@ pub(crate) struct ClusterVerb {
     #[command(flatten)]
     pub(crate) codes: EmbeddingsArgs,
     /// With --embeddings: the run directory to write
-    #[arg(short, long, value_name = "DIR", default_value = "sporeprint-run")]
+    #[arg(short, long, value_name = "DIR", default_value = "sporeprint-run", requires = "embeddings")]
     pub(crate) out: PathBuf,
     /// With --embeddings: replace the run that is there
     #[arg(long, requires = "embeddings")]

@@ -328,3 +328,29 @@ fn codes_that_cannot_be_grouped_are_refused_or_grouped_as_documented() {
         }
     }
 }
+
+#[test]
+fn saved_again_and_resized_pictures_are_copies_of_the_first_and_mirrored_ones_are_not() {
+    use sporeprint::images::{DecodeLimits, RgbImage, decode_file, resize, save_png};
+    let example = Example::new(24);
+    let (files, list, _) = pictures_with_codes(&example);
+    std::fs::remove_file(list).unwrap();
+    let original = &files[3];
+    let picture = decode_file(original, &DecodeLimits::default()).unwrap().1.image;
+    let beside = |name: &str| original.with_file_name(name);
+    std::fs::copy(original, beside("zz-copy.png")).unwrap();
+    let (width, height) = (picture.view().width, picture.view().height);
+    save_png(&beside("zz-small.png"), &resize(picture.view(), width * 3 / 4, height * 3 / 4)).unwrap();
+    let mirrored = (0..height)
+        .flat_map(|y| picture.view().row(y).chunks_exact(3).rev().flatten().copied().collect::<Vec<u8>>())
+        .collect();
+    save_png(&beside("zz-mirror.png"), &RgbImage::new(width, height, mirrored)).unwrap();
+    check_success(&example.run("run", &[]));
+    let rows = assignments(&example.out("run"));
+    let index = |name: &Path| rows.iter().find(|row| Path::new(&row.path) == name).unwrap().index;
+    let first = index(original);
+    for (name, expected) in [("zz-copy.png", Some(first)), ("zz-small.png", Some(first)), ("zz-mirror.png", None)] {
+        assert_eq!(rows[index(&beside(name)) as usize].duplicate_of, expected, "{name}");
+    }
+    assert_eq!(rows.iter().filter(|row| row.duplicate_of.is_some()).count(), 2, "drawn mushrooms differ");
+}
