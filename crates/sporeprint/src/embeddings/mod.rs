@@ -71,6 +71,9 @@ impl Embeddings {
         }
         RowsView::new(&read.rows, read.dim)
             .map_err(|source| EmbeddingsError::Rows { path: file.to_owned(), source })?;
+        if let Some(files) = &mut read.files {
+            shorten(files);
+        }
         if let Some(list) = names {
             let files = listed(list)?;
             let (found, expected) = (files.len(), read.len());
@@ -99,7 +102,27 @@ impl Embeddings {
 /// The files that a list names, in its order.
 fn listed(list: &Path) -> Result<Vec<NamedFile>, EmbeddingsError> {
     let rows = read_manifest(list)?;
-    Ok(rows.into_iter().map(|(file, label)| named(list, &file.to_string_lossy(), label)).collect())
+    let mut files =
+        rows.into_iter().map(|(file, label)| named(list, &file.to_string_lossy(), label)).collect::<Vec<_>>();
+    shorten(&mut files);
+    Ok(files)
+}
+
+/// Takes the folder that all files share off names that are absolute paths, as names of photographs are made.
+fn shorten(files: &mut [NamedFile]) {
+    if !files.iter().all(|file| Path::new(&file.name).is_absolute()) {
+        return;
+    }
+    let folder = |file: &NamedFile| file.path.parent().map(Path::to_owned);
+    let Some(first) = files.first().and_then(folder) else { return };
+    let shared = files.iter().filter_map(folder).fold(first, |shared, folder| {
+        shared.components().zip(folder.components()).take_while(|(a, b)| a == b).map(|(part, _)| part).collect()
+    });
+    for file in files {
+        if let Ok(below) = file.path.strip_prefix(&shared) {
+            file.name = below.to_string_lossy().replace('\\', "/");
+        }
+    }
 }
 
 /// A file named in `list`.

@@ -83,6 +83,13 @@ fn a_row_that_is_not_finite_is_named_and_counts_must_agree() {
     let names = write(dir.path(), "names.txt", b"a/x.jpg\nb.jpg\n");
     let told = refusal(&path, Some(&names));
     assert!(told.contains("found 2 names, expected 3") && told.contains("names.txt"), "{told}");
+    let list = ["cap/a.jpg", "cap/b.jpg", "gill/a.jpg"].map(|name| dir.path().join(name).display().to_string());
+    let absolute = write(dir.path(), "absolute.txt", list.join("\n").as_bytes());
+    let files = Embeddings::read(&path, Some(&absolute)).expect("read").files.expect("names");
+    assert_eq!(
+        files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(),
+        ["cap/a.jpg", "cap/b.jpg", "gill/a.jpg"]
+    );
     let names = write(dir.path(), "names.csv", b"filename,label\na/x.jpg,cap\nb.jpg,\nc.jpg,gill\n");
     let files = Embeddings::read(&path, Some(&names)).expect("read").files.expect("names");
     assert_eq!(files[0].path, dir.path().join("a/x.jpg"));
