@@ -1,7 +1,7 @@
 //! Codes to clusters and the tables about them.
 
 use fs_err as fs;
-use sporeprint_cluster::{Neighbors, RowsView, Umap};
+use sporeprint_cluster::{Neighbors, RowsView, Umap, nearest};
 
 use super::images::root;
 use super::partition::{partition, watch};
@@ -12,6 +12,10 @@ use super::{Images, StageError};
 use crate::progress::Observer;
 use crate::run::tables::{MetricsLog, read_assignments, write_assignments, write_clusters, write_neighbors};
 use crate::run::{Session, Stage, read_npy, write_npy};
+
+/// Images up to which all are drawn into the map by UMAP, and how many of more are: its rounds are serial.
+const MAX_DRAWN: usize = 100_000;
+const SAMPLE_DRAWN: usize = 20_000;
 
 /// The clusters that this run had before, whose ids are to be kept; images added since were in none.
 fn before(session: &Session, n_images: usize) -> Result<Option<Before>, StageError> {
@@ -90,10 +94,54 @@ fn draw_map(
     observer: &dyn Observer,
 ) -> Result<(), StageError> {
     let metric = metric(&session.config.cluster);
-    let near = neighbors.first(super::search::MAPPED);
     observer.begin("map", 0);
     let umap = Umap { seed: session.config.seed, metric, ..Umap::default() };
-    let map = umap.fit_neighbors(rows, &[&near], &watch(observer))?;
+    let map = if rows.len() > MAX_DRAWN {
+        sampled_map(&umap, rows, SAMPLE_DRAWN, observer)?
+    } else {
+        umap.fit_neighbors(rows, &[&neighbors.first(super::search::MAPPED)], &watch(observer))?.into_data()
+    };
     observer.end();
-    Ok(write_npy(&session.dir.map(), &[rows.len(), 2], map.data())?)
+    Ok(write_npy(&session.dir.map(), &[rows.len(), 2], &map)?)
+}
+
+/// A map of evenly spaced rows, in which every other row takes the mean place of its three nearest.
+fn sampled_map(
+    umap: &Umap,
+    rows: RowsView<'_>,
+    n_sampled: usize,
+    observer: &dyn Observer,
+) -> Result<Vec<f32>, StageError> {
+    let step = rows.len().div_ceil(n_sampled);
+    let sample = rows.gather(&(0..rows.len() as u32).step_by(step).collect::<Vec<_>>());
+    let drawn = umap.fit(sample.view(), &watch(observer))?;
+    let near = nearest(rows, sample.view(), 3.min(sample.len()), umap.metric)?;
+    let place = |row: usize, axis: usize| {
+        if row.is_multiple_of(step) {
+            return drawn.row(row / step)[axis];
+        }
+        let of = near.indices_of(row);
+        of.iter().map(|&other| drawn.row(other as usize)[axis]).sum::<f32>() / of.len() as f32
+    };
+    Ok((0..rows.len()).flat_map(|row| [place(row, 0), place(row, 1)]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+    use crate::rng::Rng;
+
+    #[test]
+    fn rows_that_are_not_drawn_lie_among_those_of_their_group() {
+        let mut rng = Rng::new(4);
+        let data: Vec<f32> =
+            (0..300 * 4).map(|at| if at / 4 % 3 == at % 4 { 9.0 } else { 0.0 } + rng.range(-1.0, 1.0)).collect();
+        let rows = RowsView::new(&data, 4).expect("finite rows");
+        let map = sampled_map(&Umap::default(), rows, 80, &Silent).expect("a map");
+        let labels: Vec<i32> = (0..300).map(|row| row % 3).collect();
+        let map = RowsView::new(&map, 2).expect("finite places");
+        let apart = sporeprint_cluster::silhouette(map, &labels, sporeprint_cluster::Metric::Euclidean);
+        assert!(apart.expect("three groups") > 0.6);
+    }
 }

@@ -12,6 +12,8 @@ use crate::run::tables::{Metric as Line, MetricsLog};
 pub(super) const LISTED: usize = 12;
 /// Neighbours of each image that the map is drawn from.
 pub(super) const MAPPED: usize = 15;
+/// Rows from which on the exact search takes minutes.
+const MANY: usize = 200_000;
 /// Rows that are searched exactly as well, to measure how much an approximate search finds.
 const MEASURED: usize = 1000;
 
@@ -29,6 +31,13 @@ pub(super) fn neighbors(
     let k = LISTED.max(MAPPED).max(config.graph_neighbors).min(rows.len() - 1);
     let metric = metric(config);
     if config.approximate_above.is_none_or(|most| rows.len() <= most) {
+        if rows.len() > MANY {
+            let n = rows.len();
+            observer.note(&format!(
+                "comparing {n} images with each other takes the square of their number; --approximate-above {MANY} is \
+                 faster and says how many neighbours it finds"
+            ));
+        }
         return Ok(nearest_others(rows, k, metric)?);
     }
     let search = ApproximateSearch { seed: session.config.seed, ..ApproximateSearch::default() };
