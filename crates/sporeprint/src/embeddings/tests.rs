@@ -1,8 +1,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, FixedSizeListArray, Float64Array, StringArray};
-use arrow::datatypes::{Float32Type, Schema};
+use arrow_array::types::Float32Type;
+use arrow_array::{ArrayRef, FixedSizeListArray, Float64Array, RecordBatch, StringArray};
+use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
 
 use super::*;
@@ -29,14 +30,11 @@ fn npy(descr: &str, fortran: &str, shape: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn parquet(path: &Path, columns: Vec<(&str, ArrayRef)>) {
-    let fields: Vec<_> = columns
-        .iter()
-        .map(|(name, array)| arrow::datatypes::Field::new(*name, array.data_type().clone(), true))
-        .collect();
+    let fields: Vec<_> =
+        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
     let schema = Arc::new(Schema::new(fields));
     let batch =
-        arrow::array::RecordBatch::try_new(schema.clone(), columns.into_iter().map(|(_, array)| array).collect())
-            .expect("columns");
+        RecordBatch::try_new(schema.clone(), columns.into_iter().map(|(_, array)| array).collect()).expect("columns");
     let file = fs_err::File::create(path).expect("file").into_parts().0;
     let mut writer = ArrowWriter::try_new(file, schema, None).expect("writer");
     writer.write(&batch).expect("rows");
