@@ -65,15 +65,21 @@ def measure(name, folder, option, how):
         codes, flags = folder / "hog.npy", [*flags, folder / "hsv.npy"]
     if k is not None:
         flags = ["-k", n_kinds if k == K else k, *flags]
+    # One run per kind of codes, clustered again and again: settings not named go back to their defaults with its config.
+    run = out / f"{name}-{codes.stem}"
+    if not (run / "start.toml").exists():
+        sporeprint("cluster", "--embeddings", codes, "--labels", folder / "labels.csv", "--out", run, "--overwrite",
+                   "-k", n_kinds)
+        (run / "start.toml").write_text((run / "config.toml").read_text())
+    (run / "config.toml").write_text((run / "start.toml").read_text())
     start = time.perf_counter()
-    summary = sporeprint("cluster", "--embeddings", codes, "--labels", folder / "labels.csv", "--out", out / "run",
-                         "--overwrite", *flags)
+    summary = sporeprint("cluster", run, *flags)
     seconds = time.perf_counter() - start
     final = next(row["figures"] for row in summary["evaluation"] if row["codes"] == "final")
     row = {"set": name, "option": option, "seconds": seconds, "kinds": n_kinds, "n_clusters": summary["n_clusters"],
            "n_noise": summary["n_noise"], **{key: final[key] for key in ("nmi", "ari", "acc", "ami")}}
     if k == AUTO:
-        curve = json.loads((out / "run" / "k_curve.json").read_text())
+        curve = json.loads((run / "k_curve.json").read_text())
         row["alternatives"] = curve["alternatives"]
     with open(log, "a") as file:
         file.write(json.dumps(row) + "\n")
@@ -94,7 +100,7 @@ def cell(row):
     if row is None:
         return ""
     text = f"{100 * row['nmi']:.1f} / {100 * row['ari']:.1f}"
-    free = row["n_clusters"] != row["kinds"] or row["n_noise"]
+    free = row["n_clusters"] != row["kinds"] or row["n_noise"]  # as many clusters as it found
     return text + (f" ({row['n_clusters']}" + (f", {row['n_noise']} noise)" if row["n_noise"] else ")") if free else "")
 
 

@@ -1,6 +1,6 @@
 //! `cluster`, `assign` and `add`: codes to clusters, and new images into them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sporeprint::config::RunConfig;
@@ -28,7 +28,7 @@ pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Out
     Ok(outcome(&images))
 }
 
-fn reopen(run: &PathBuf, args: &ClusterVerb) -> Result<(Session, Images)> {
+fn reopen(run: &Path, args: &ClusterVerb) -> Result<(Session, Images)> {
     let mut session = Session::open(RunDir::new(run))?;
     let images = stages::reopen(&session)?;
     settings::cluster(&mut session.config, &args.cluster)?;
@@ -38,7 +38,7 @@ fn reopen(run: &PathBuf, args: &ClusterVerb) -> Result<(Session, Images)> {
 }
 
 /// Makes a run of codes.
-fn import(file: &PathBuf, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Images)> {
+fn import(file: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Images)> {
     let mut config = RunConfig::default();
     config.images.embeddings = Some(settings::absolute(file)?);
     config.images.names = args.codes.paths.as_deref().map(settings::absolute).transpose()?;

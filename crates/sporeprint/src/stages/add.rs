@@ -75,11 +75,7 @@ pub fn add(
     new.cache.leave_out(n_before);
     new.entries.drain(..n_before);
     let new = CodeSource::of_run(session)?.unit_codes(session, &Images::from(new), observer)?;
-    session
-        .config
-        .images
-        .added
-        .extend(paths.iter().map(|path| std::path::absolute(path)).collect::<Result<Vec<_>, _>>()?);
+    session.config.images.added.extend(paths.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?);
     finish(session, &clusters, &images, new, &mut added, observer)?;
     Ok((images, added))
 }
