@@ -10,7 +10,7 @@
 //!   codes: [`fuse_graphs`]; several partitions: [`consensus_graph`]
 //! * what came out: [`describe_rows`], [`describe_clusters`], [`near_duplicates`]; new rows: [`Assigner`]; ids:
 //!   [`relabel_by_size`], [`match_ids`]
-//! * how good it is: [`agreement`], [`silhouette`], [`knn_accuracy`], [`trustworthiness`]
+//! * how good it is: [`agreement`], [`silhouette`], [`knn_accuracy`], [`weighted_knn_accuracy`], [`LinearProbe`], [`trustworthiness`]
 //!
 //! Labels are `i32` with noise -1; assignments of k-means, which knows no noise, are `u32`.
 //!
@@ -64,7 +64,10 @@ pub use graph::{Graph, consensus_graph, diffuse, fuse_graphs, local_scaling, mut
 pub use hierarchy::{DensityClusters, Hdbscan, Linkage, Merge, MergeTree, agglomerate};
 pub use kmeans::{BalancedKMeans, HierarchicalKMeans, Init, KMeans, MiniBatchKMeans, Run};
 pub use labels::{MatchedIds, match_ids, relabel_by_size};
-pub use metrics::{Agreement, agreement, knn_accuracy, sampled_silhouette, silhouette, silhouettes, trustworthiness};
+pub use metrics::{
+    Agreement, LinearProbe, agreement, knn_accuracy, sampled_silhouette, silhouette, silhouettes, trustworthiness,
+    weighted_knn_accuracy,
+};
 pub use neighbors::{Metric, Neighbors, nearest, nearest_others};
 pub use progress::{Progress, Silent, Step};
 pub use reduce::{Pca, Umap, spectral_embedding};
