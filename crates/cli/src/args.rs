@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::name::NameVerb;
 use crate::commands::train_encoder::TrainEncoderVerb;
 
 pub(crate) use cluster::{
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Add(AddVerb),
     /// Compare the clusters of a run with labels
     Evaluate(EvaluateVerb),
+    /// Name the clusters of a run by the nearest of given words (CLIP)
+    Name(NameVerb),
     /// Write the pages of a run anew
     Report(ReportVerb),
     /// Train an encoder on labelled photographs, to start from on others
@@ -109,7 +112,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// Encoder: vgg11-bn, vgg13-bn, vgg16-bn, vgg19-bn, resnet18, resnet34, resnet50; never trained: pixels, dinov2
+    /// Encoder: vgg11-bn, vgg13-bn, vgg16-bn, vgg19-bn, resnet18, resnet34, resnet50; never trained: pixels, dinov2, clip
     #[arg(long, value_name = "NAME")]
     pub(crate) encoder: Option<String>,
     /// Factor on the number of channels
@@ -124,11 +127,14 @@ pub(crate) struct NetworkArgs {
     /// From feature map to code
     #[arg(long, value_enum)]
     pub(crate) merge: Option<MergeArg>,
+    /// Which tokens of a vision transformer make the code
+    #[arg(long, value_enum)]
+    pub(crate) tokens: Option<TokensArg>,
     /// Dimension of a linear head behind the encoder (the paper: 128)
     #[arg(long, value_name = "DIM")]
     pub(crate) head_dim: Option<usize>,
-    /// Weights to start from: none, or a .safetensors or .pth file
-    #[arg(long, value_name = "none|FILE")]
+    /// Weights to start from: none, a .safetensors, .pth or .pt file, or a model to download once
+    #[arg(long, value_name = "none|FILE|hf:OWNER/REPO[/FILE]")]
     pub(crate) weights: Option<String>,
 }
 
@@ -140,6 +146,13 @@ pub(crate) enum StemArg {
     Small,
     /// 3x3 of stride 2, for images of 64 to 128 pixels
     SmallStrided,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum TokensArg {
+    Class,
+    Patches,
+    Both,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -259,6 +272,9 @@ pub(crate) struct EvaluateVerb {
     /// Labels: from-dirs, or a CSV with the columns filename and label
     #[arg(long, value_name = "from-dirs|FILE.csv")]
     pub(crate) labels: Option<String>,
+    /// Measure the codes by the labels too: linear (classifier), knn (200 weighted neighbours)
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) probe: Vec<String>,
 }
 
 #[derive(Debug, Args)]

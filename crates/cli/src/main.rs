@@ -58,6 +58,7 @@ fn command(cli: &Cli, talk: &Talk) -> anyhow::Result<Outcome> {
         Command::Assign(args) => commands::grouping::assign(args, talk),
         Command::Add(args) => commands::grouping::add(args, cli.json, talk),
         Command::Evaluate(args) => commands::verbs::evaluate(args, cli.json, talk),
+        Command::Name(args) => commands::name::name(args, cli.json, talk),
         Command::Report(args) => commands::verbs::report(args, talk),
         Command::TrainEncoder(args) => commands::train_encoder::train_encoder(args, cli.json, talk),
         Command::Demo(args) => commands::demo::demo(args, cli.json, talk),

@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use sporeprint::config::{BankStart, Labels, Objective, Refresh, RunConfig, Variant};
-use sporeprint::encoder::{FrozenConfig, Merge, WeightsSource, described_encoder};
+use sporeprint::encoder::{FrozenConfig, Merge, TokenCode, WeightsSource, described_encoder};
+use sporeprint::hub::{Hub, HubReference};
 use sporeprint::images::Factor;
+use sporeprint::progress::Observer;
 
-use crate::args::{AggregateArgs, BankArg, MergeArg, NetworkArgs, ObjectiveArg, PretrainArgs, RunArgs, VariantArg};
+use crate::args::{
+    AggregateArgs, BankArg, MergeArg, NetworkArgs, ObjectiveArg, PretrainArgs, RunArgs, TokensArg, VariantArg,
+};
 
 pub(crate) use cluster::cluster;
 
 /// Settings of `run` and `pretrain`: defaults, then the file, then the flags.
-pub(crate) fn resolve(args: &RunArgs) -> Result<RunConfig> {
+pub(crate) fn resolve(args: &RunArgs, observer: &dyn Observer) -> Result<RunConfig> {
     let mut config = match &args.config {
         None => RunConfig::default(),
         Some(path) => {
@@ -28,7 +32,7 @@ pub(crate) fn resolve(args: &RunArgs) -> Result<RunConfig> {
     if let Some(text) = &args.labels {
         config.images.labels = labels(text)?;
     }
-    network(&mut config, &args.network)?;
+    network(&mut config, &args.network, observer)?;
     pretrain(&mut config, &args.pretrain);
     aggregate(&mut config, &args.aggregate)?;
     cluster(&mut config, &args.cluster)?;
@@ -51,6 +55,14 @@ pub(crate) fn set<T>(target: &mut T, given: Option<T>) {
     }
 }
 
+/// A file, or the file in the cache that a model of a hub is downloaded to once.
+pub(crate) fn weights(text: &str, observer: &dyn Observer) -> Result<PathBuf> {
+    if HubReference::is_meant_by(text) {
+        return Ok(Hub::from_environment().fetch(&text.parse()?, observer)?);
+    }
+    absolute(Path::new(text))
+}
+
 /// `from-dirs` or a table.
 pub(crate) fn labels(text: &str) -> Result<Labels> {
     Ok(match text {
@@ -60,12 +72,12 @@ pub(crate) fn labels(text: &str) -> Result<Labels> {
     })
 }
 
-fn network(config: &mut RunConfig, args: &NetworkArgs) -> Result<()> {
+fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn Observer) -> Result<()> {
     match args.weights.as_deref() {
         None => {}
         Some("none") => config.weights = WeightsSource::None,
-        Some(path) => {
-            let path = absolute(Path::new(path))?;
+        Some(text) => {
+            let path = weights(text, observer)?;
             // A file that says what its network is needs no other flags.
             if let Some(described) = described_encoder(&path).context("--weights")? {
                 config.encoder = described;
@@ -83,6 +95,17 @@ fn network(config: &mut RunConfig, args: &NetworkArgs) -> Result<()> {
         frozen_only(frozen.name(), args)?;
         if let Some(image_size) = args.image_size {
             frozen.set_image_size(image_size);
+        }
+    }
+    if let Some(tokens) = args.tokens {
+        let tokens = match tokens {
+            TokensArg::Class => TokenCode::Class,
+            TokensArg::Patches => TokenCode::Patches,
+            TokensArg::Both => TokenCode::Both,
+        };
+        let taken = config.frozen.as_mut().is_some_and(|frozen| frozen.set_tokens(tokens));
+        if !taken {
+            bail!("--tokens says something to --encoder dinov2 only\nhint: leave --tokens out");
         }
     }
     let encoder = &mut config.encoder;
@@ -107,8 +130,12 @@ fn network(config: &mut RunConfig, args: &NetworkArgs) -> Result<()> {
 
 /// Flags that shape a trained network mean nothing to an encoder that is never trained.
 fn frozen_only(name: &str, args: &NetworkArgs) -> Result<()> {
-    let given =
-        [("--width", args.width.is_some()), ("--merge", args.merge.is_some()), ("--head-dim", args.head_dim.is_some())];
+    let given = [
+        ("--width", args.width.is_some()),
+        ("--stem", args.stem.is_some()),
+        ("--merge", args.merge.is_some()),
+        ("--head-dim", args.head_dim.is_some()),
+    ];
     if let Some((flag, _)) = given.iter().find(|(_, given)| *given) {
         bail!("{flag} says nothing to --encoder {name}, which is never trained\nhint: leave {flag} out");
     }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod demo;
 pub mod embeddings;
 pub mod encoder;
+pub mod hub;
 pub mod images;
 pub mod loss;
 pub mod neighbors;

@@ -2,6 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod grouping;
+pub(crate) mod name;
 pub(crate) mod run;
 pub(crate) mod summary;
 pub(crate) mod train_encoder;

@@ -17,7 +17,7 @@ use crate::settings;
 
 /// Everything: scan, pretrain, aggregate, embed, cluster, evaluate, report.
 pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
-    let config = settings::resolve(args)?;
+    let config = settings::resolve(args, talk)?;
     let interval = interval(args.checkpoint_every)?;
     let (mut session, images) = begin(args, config, talk)?;
     stages::pretrain(&mut session, &images, interval, talk)?;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
 
 /// Scan and auto-encoder only.
 pub(crate) fn pretrain(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
-    let config = settings::resolve(args)?;
+    let config = settings::resolve(args, talk)?;
     if let Some(frozen) = &config.frozen {
         bail!("--encoder {} is never trained\nhint: `sporeprint run` takes its codes as they are", frozen.name());
     }

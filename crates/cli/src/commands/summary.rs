@@ -8,7 +8,7 @@ use sporeprint::run::tables::{Quality, read_clusters, read_quality};
 use sporeprint::stages::Images;
 
 /// Figures of the table, in its order.
-const COLUMNS: [&str; 7] = ["acc", "nmi", "ari", "ami", "purity", "knn", "silhouette"];
+const COLUMNS: [&str; 9] = ["acc", "nmi", "ari", "ami", "purity", "knn", "wknn", "linear", "silhouette"];
 
 /// Prints clusters by size and quality beside the baselines.
 pub(crate) fn print(session: &Session, images: &Images, json: bool) -> Result<()> {

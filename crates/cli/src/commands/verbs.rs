@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use sporeprint::progress::Observer;
 use sporeprint::run::{RunDir, Session, Stage};
-use sporeprint::stages::{self, Images};
+use sporeprint::stages::{self, Images, Probe};
 
 use super::run::{interval, outcome, redo};
 use super::summary;
@@ -52,8 +52,12 @@ pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<O
         images.relabel(&settings::labels(text)?, &session.config)?;
         stages::save_labels(&session, &images)?;
     }
+    let probes = args.probe.iter().map(|name| name.parse()).collect::<Result<Vec<Probe>, _>>()?;
     session.redo_from(Stage::Evaluate)?;
     stages::evaluate(&mut session, &images, talk)?;
+    if !probes.is_empty() {
+        stages::probe(&session, &images, &probes)?;
+    }
     summary::print(&session, &images, json)?;
     Ok(outcome(&images))
 }

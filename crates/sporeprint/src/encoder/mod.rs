@@ -27,7 +27,8 @@ pub use frozen::{FrozenConfig, FrozenEncoder, FrozenError, Pixels, PixelsConfig}
 pub use head::{merge, normalize};
 pub use layers::{BatchNorm, BatchStatistics, Conv, EPSILON, Linear, MOMENTUM, Mode};
 pub use resnet::{Plan, RESNET18, RESNET34, RESNET50, ResNet};
-pub use transformer::{TokenCode, VisionTransformer, VisionTransformerConfig};
+pub(crate) use transformer::open_pictures;
+pub use transformer::{TextEncoder, TokenCode, VisionTransformer, VisionTransformerConfig};
 pub use vgg::{Stage, VGG11, VGG13, VGG16, VGG19, Vgg};
 pub use weights::{LoadReport, Weights, WeightsError, WeightsSource, described_encoder, read_tensors, save_tensors};
 

@@ -65,6 +65,8 @@ impl RunDir {
         assignments => "assignments.parquet";
         /// One row per cluster.
         clusters_csv => "clusters.csv";
+        /// Words for the clusters, made on request.
+        names => "names.csv";
         /// Nearest images of every image.
         neighbors => "neighbors.parquet";
         /// Centroids, `[n_clusters, dim]`.

@@ -283,6 +283,7 @@ fn clear(dir: &RunDir) -> Result<(), SessionError> {
         dir.assignments_csv(),
         dir.assignments(),
         dir.clusters_csv(),
+        dir.names(),
         dir.neighbors(),
         dir.centroids(),
         dir.center(),

@@ -65,6 +65,10 @@ pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) 
     if session.dir.k_curve().exists() {
         fs::remove_file(session.dir.k_curve())?;
     }
+    // Names are those of the clusters before.
+    if session.dir.names().exists() {
+        fs::remove_file(session.dir.names())?;
+    }
     let neighbors = neighbors(session, rows, observer)?;
     let labels = partition(session, rows, &neighbors, observer)?;
     let (labels, next_id) = ids(&labels, before(session, images.len())?.as_ref())?;

@@ -138,6 +138,43 @@ pub enum StageError {
         /// Images without one.
         unlabelled: usize,
     },
+    /// A measure of codes that is not known.
+    #[error("--probe {found}: unknown measure, expected linear or knn\nhint: `--probe linear,knn` takes both")]
+    Probe {
+        /// What was asked for.
+        found: String,
+    },
+    /// A measure against labels without any.
+    #[error(
+        "the images have no labels to measure codes by\nhint: give them with --labels from-dirs or --labels FILE.csv"
+    )]
+    NoLabels,
+    /// A sentence without a place for a word.
+    #[error(
+        "--template {found:?} has no place for the word\nhint: write {{}} where it goes, as in \"a photo of a {{}}\""
+    )]
+    Template {
+        /// The sentence.
+        found: String,
+    },
+    /// A list of words without any.
+    #[error("{}: no words in it\nhint: write one word or phrase on each line", path.display())]
+    NoWords {
+        /// The list.
+        path: PathBuf,
+    },
+    /// No network that knows words.
+    #[error(
+        "naming clusters needs a CLIP model, and this run has none\nhint: give one with --weights FILE or --weights \
+         hf:openai/clip-vit-base-patch32, or make the run with --encoder clip"
+    )]
+    NoClip,
+    /// A photograph of the run that cannot be read any more.
+    #[error("{}: cannot be read any more, but the run has it\nhint: put it back, or make the run anew", path.display())]
+    Gone {
+        /// The photograph.
+        path: PathBuf,
+    },
     /// The loss became NaN or infinite.
     #[error(
         "the loss of {stage} is not finite in epoch {epoch}, batch {batch}; its images are:\n  {}\nhint: the last \

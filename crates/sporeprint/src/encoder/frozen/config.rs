@@ -5,9 +5,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{FrozenEncoder, FrozenError, Pixels, PixelsConfig};
-use crate::encoder::{VisionTransformer, VisionTransformerConfig};
+use crate::encoder::{TokenCode, VisionTransformer, VisionTransformerConfig, open_pictures};
 use crate::images::{ImageCache, content_hash};
 use crate::progress::Observer;
+
+/// Published weights that a hint names.
+const DINOV2_HUB: &str = "hf:facebook/dinov2-small";
+const CLIP_HUB: &str = "hf:openai/clip-vit-base-patch32";
 
 /// A frozen encoder before it is opened; the table `[frozen]` of `config.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,17 +21,20 @@ pub enum FrozenConfig {
     Pixels(PixelsConfig),
     /// DINOv2's vision transformer, from a file of weights.
     Dinov2(VisionTransformerConfig),
+    /// CLIP's tower of pictures, from a file of weights.
+    Clip(VisionTransformerConfig),
 }
 
 impl FrozenConfig {
     /// Names that `--encoder` takes, beside those of [`Architecture`](crate::encoder::Architecture).
-    pub const NAMES: &[&str] = &["pixels", "dinov2"];
+    pub const NAMES: &[&str] = &["pixels", "dinov2", "clip"];
 
     /// The encoder of a name, with its default settings.
     pub fn by_name(name: &str) -> Option<Self> {
         match name {
             "pixels" => Some(Self::Pixels(PixelsConfig::default())),
             "dinov2" => Some(Self::Dinov2(VisionTransformerConfig::default())),
+            "clip" => Some(Self::Clip(VisionTransformerConfig::default())),
             _ => None,
         }
     }
@@ -37,6 +44,7 @@ impl FrozenConfig {
         match self {
             Self::Pixels(_) => "pixels",
             Self::Dinov2(_) => "dinov2",
+            Self::Clip(_) => "clip",
         }
     }
 
@@ -44,7 +52,7 @@ impl FrozenConfig {
     pub fn image_size(&self) -> usize {
         match self {
             Self::Pixels(config) => config.image_size,
-            Self::Dinov2(config) => config.image_size,
+            Self::Dinov2(config) | Self::Clip(config) => config.image_size,
         }
     }
 
@@ -52,7 +60,18 @@ impl FrozenConfig {
     pub fn set_image_size(&mut self, image_size: usize) {
         match self {
             Self::Pixels(config) => config.image_size = image_size,
-            Self::Dinov2(config) => config.image_size = image_size,
+            Self::Dinov2(config) | Self::Clip(config) => config.image_size = image_size,
+        }
+    }
+
+    /// Sets which tokens make the code; whether the encoder has a choice of them.
+    pub fn set_tokens(&mut self, tokens: TokenCode) -> bool {
+        match self {
+            Self::Dinov2(config) => {
+                config.tokens = tokens;
+                true
+            }
+            Self::Pixels(_) | Self::Clip(_) => false,
         }
     }
 
@@ -63,7 +82,7 @@ impl FrozenConfig {
     pub fn check(&self) -> Result<(), FrozenError> {
         match self {
             Self::Pixels(config) => config.check(),
-            Self::Dinov2(config) => config.check(),
+            Self::Dinov2(config) | Self::Clip(config) => config.check(),
         }
     }
 
@@ -75,8 +94,14 @@ impl FrozenConfig {
         match self {
             Self::Pixels(_) => Ok(()),
             Self::Dinov2(config) => {
-                let weights = needed(weights, "dinov2", "hf:facebook/dinov2-small")?;
-                VisionTransformer::open(weights, &VisionTransformerConfig { digest: None, ..config.clone() })?;
+                let weights = needed(weights, "dinov2", DINOV2_HUB)?;
+                VisionTransformer::open(weights, config)?;
+                config.digest = Some(digest(weights)?);
+                Ok(())
+            }
+            Self::Clip(config) => {
+                let weights = needed(weights, "clip", CLIP_HUB)?;
+                open_pictures(weights, config)?;
                 config.digest = Some(digest(weights)?);
                 Ok(())
             }
@@ -103,7 +128,7 @@ impl FrozenConfig {
     ) -> Result<(), FrozenError> {
         let _ = (images, seed, fitted, observer);
         match self {
-            Self::Pixels(_) | Self::Dinov2(_) => Ok(()),
+            Self::Pixels(_) | Self::Dinov2(_) | Self::Clip(_) => Ok(()),
         }
     }
 
@@ -117,9 +142,14 @@ impl FrozenConfig {
         match self {
             Self::Pixels(config) => Ok(Box::new(Pixels::new(config.clone()))),
             Self::Dinov2(config) => {
-                let weights = needed(weights, "dinov2", "hf:facebook/dinov2-small")?;
+                let weights = needed(weights, "dinov2", DINOV2_HUB)?;
                 same_weights(weights, config.digest.as_deref())?;
                 Ok(Box::new(VisionTransformer::open(weights, config)?))
+            }
+            Self::Clip(config) => {
+                let weights = needed(weights, "clip", CLIP_HUB)?;
+                same_weights(weights, config.digest.as_deref())?;
+                Ok(Box::new(open_pictures(weights, config)?))
             }
         }
     }

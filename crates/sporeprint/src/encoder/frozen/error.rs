@@ -21,6 +21,13 @@ pub enum FrozenError {
          the run anew with --overwrite"
     )]
     OtherWeights { path: PathBuf },
+    #[error(
+        "{folder}: no vocabulary beside the weights, expected vocab.json and merges.txt, or tokenizer.json\nhint: download \
+         them from where the weights came from; --weights hf:OWNER/REPO brings them along"
+    )]
+    NoVocabulary { folder: PathBuf },
+    #[error("{path}: not a vocabulary of CLIP's kind: {reason}\nhint: take the file that belongs to the weights")]
+    Vocabulary { path: PathBuf, reason: String },
     #[error("{flag} is {found}, expected {expected}\nhint: {hint}")]
     Value { flag: &'static str, found: String, expected: String, hint: &'static str },
 }

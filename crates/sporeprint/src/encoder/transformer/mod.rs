@@ -5,10 +5,16 @@
 
 mod arithmetic;
 mod block;
+mod clip;
 mod names;
 mod positions;
 mod settings;
 mod store;
+#[cfg(test)]
+mod tests;
+mod tokenizer;
 mod vision;
 
+pub use clip::TextEncoder;
+pub(crate) use clip::open_pictures;
 pub use vision::{TokenCode, VisionTransformer, VisionTransformerConfig};

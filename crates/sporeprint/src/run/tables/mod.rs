@@ -12,6 +12,7 @@ mod embeddings;
 mod error;
 mod images;
 mod metrics;
+mod names;
 mod neighbors;
 mod quality;
 
@@ -22,6 +23,7 @@ pub use embeddings::write_embeddings;
 pub use error::TableError;
 pub use images::{ImageRow, ImageStatus, SkippedRow, read_images, read_skipped, write_images, write_skipped};
 pub use metrics::{Metric, MetricsLog, read_metrics};
+pub use names::{NameRow, read_names, write_names};
 pub use neighbors::{NeighborTable, read_neighbors, write_neighbors};
 pub use quality::{KCurve, KPoint, Quality, read_k_curve, read_quality, write_k_curve, write_quality};
 

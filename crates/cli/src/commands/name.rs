@@ -1,0 +1,60 @@
+//! `name`: words for the clusters of a run.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use sporeprint::progress::Observer;
+use sporeprint::run::{RunDir, Session};
+use sporeprint::stages::{self, Words};
+
+use super::run::outcome;
+use crate::Outcome;
+use crate::args::RunVerb;
+use crate::progress::Talk;
+use crate::settings;
+
+#[derive(Debug, Args)]
+pub(crate) struct NameVerb {
+    #[command(flatten)]
+    pub(crate) run: RunVerb,
+    /// Words or phrases to choose from, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) words: PathBuf,
+    /// The sentence that CLIP reads, {} for the word
+    #[arg(long, value_name = "TEXT", default_value = "a photo of a {}")]
+    pub(crate) template: String,
+    /// A CLIP model, for runs of another encoder: a file, or hf:OWNER/REPO
+    #[arg(long, value_name = "FILE|hf:OWNER/REPO")]
+    pub(crate) weights: Option<String>,
+}
+
+/// Prints the table that it also writes to `names.csv`.
+pub(crate) fn name(args: &NameVerb, json: bool, talk: &Talk) -> Result<Outcome> {
+    let words = Words::read(&args.words, &args.template)?;
+    let session = Session::open(RunDir::new(&args.run.run))?;
+    let images = stages::reopen(&session)?;
+    let weights = args.weights.as_deref().map(|text| settings::weights(text, talk)).transpose()?;
+    let scratch = tempfile::tempdir()?;
+    let cache = scratch.path().join("cache");
+    let rows = stages::name_clusters(&session, &images, &words, weights.as_deref(), &cache, talk)?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{:#}", serde_json::to_value(&rows)?)?;
+    } else {
+        let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(4);
+        writeln!(out, "cluster  images  {:width$}  cosine  share  stands out by", "name")?;
+        for row in &rows {
+            let (share, cosine) = (100.0 * row.share, row.similarity);
+            let name = format!("{:width$}", row.name);
+            writeln!(
+                out,
+                "{:7}  {:6}  {name}  {cosine:6.3}  {share:4.0}%  {}",
+                row.cluster, row.size, row.distinctive
+            )?;
+        }
+    }
+    talk.note(&format!("wrote {}", session.dir.names().display()));
+    Ok(outcome(&images))
+}
