@@ -21,36 +21,36 @@ pub enum HubError {
         "{reference}: not in the cache {folder}, and HF_HUB_OFFLINE forbids the network\nhint: unset HF_HUB_OFFLINE to \
          download it once"
     )]
-    Offline { reference: HubReference, folder: PathBuf },
+    Offline { reference: Box<HubReference>, folder: PathBuf },
     #[error(
         "{reference}: cannot be downloaded: no connection to {endpoint} ({reason})\nhint: connect once, later runs need no \
          network; or give a file that you have: --weights FILE"
     )]
-    NoNetwork { reference: HubReference, endpoint: String, reason: String },
+    NoNetwork { reference: Box<HubReference>, endpoint: String, reason: String },
     #[error("{reference}: {endpoint} has no {what}\nhint: check the spelling of owner, repository and file")]
-    NotFound { reference: HubReference, endpoint: String, what: String },
+    NotFound { reference: Box<HubReference>, endpoint: String, what: String },
     #[error(
         "{reference}: {endpoint} asks who you are (status {status})\nhint: the model may be private or need consent; give a \
          token in HF_TOKEN"
     )]
-    Forbidden { reference: HubReference, endpoint: String, status: u16 },
+    Forbidden { reference: Box<HubReference>, endpoint: String, status: u16 },
     #[error("{reference}: {endpoint} answered {what} with status {status}\nhint: try again later")]
-    Status { reference: HubReference, endpoint: String, what: String, status: u16 },
+    Status { reference: Box<HubReference>, endpoint: String, what: String, status: u16 },
     #[error(
         "{reference}: {endpoint} gave an answer that cannot be used: {reason}\nhint: check HF_ENDPOINT, or try again"
     )]
-    Answer { reference: HubReference, endpoint: String, reason: String },
+    Answer { reference: Box<HubReference>, endpoint: String, reason: String },
     #[error(
         "{reference}: {file} did not arrive as announced: {what} is {found}, expected {expected}; nothing was kept\nhint: try \
          again"
     )]
-    Corrupt { reference: HubReference, file: String, what: &'static str, found: String, expected: String },
+    Corrupt { reference: Box<HubReference>, file: String, what: &'static str, found: String, expected: String },
     #[error(
         "{reference}: does not say which file, and has no model.safetensors; there are: {}\nhint: give one of them, as in \
          `--weights {reference}/FILE`",
         if files.is_empty() { "no weights at all".to_owned() } else { files.join(", ") }
     )]
-    WhichFile { reference: HubReference, files: Vec<String> },
+    WhichFile { reference: Box<HubReference>, files: Vec<String> },
     #[error("{reference}: stopped while downloading; nothing was kept")]
-    Interrupted { reference: HubReference },
+    Interrupted { reference: Box<HubReference> },
 }

@@ -81,7 +81,7 @@ impl Hub {
             return Ok(path);
         }
         if self.offline {
-            let (reference, folder) = (reference.clone(), self.cache.clone());
+            let (reference, folder) = (Box::new(reference.clone()), self.cache.clone());
             return Err(HubError::Offline { reference, folder });
         }
         let transfer = Transfer::new(self, reference, observer);
@@ -89,7 +89,7 @@ impl Hub {
         let file = match &reference.file {
             Some(file) => file.clone(),
             None => chosen(&listing.files).ok_or_else(|| HubError::WhichFile {
-                reference: reference.clone(),
+                reference: Box::new(reference.clone()),
                 files: listing.files.iter().filter(|file| is_weights(file)).cloned().collect(),
             })?,
         };

@@ -105,7 +105,7 @@ impl<'a> Transfer<'a> {
         self.observer.begin(&format!("downloading {file} (MB)"), size.unwrap_or(0).div_ceil(STEP));
         loop {
             if self.observer.interrupted() {
-                return Err(HubError::Interrupted { reference: self.reference.clone() });
+                return Err(HubError::Interrupted { reference: Box::new(self.reference.clone()) });
             }
             let n = body.read(&mut chunk).map_err(|error| self.no_network(&error))?;
             if n == 0 {
@@ -122,7 +122,13 @@ impl<'a> Transfer<'a> {
         self.observer.end();
         out.sync_all()?;
         let corrupt = |what, found: String, expected: String| {
-            Err(HubError::Corrupt { reference: self.reference.clone(), file: file.to_owned(), what, found, expected })
+            Err(HubError::Corrupt {
+                reference: Box::new(self.reference.clone()),
+                file: file.to_owned(),
+                what,
+                found,
+                expected,
+            })
         };
         if let Some(size) = size.filter(|size| *size != n_bytes) {
             return corrupt("its size", format!("{n_bytes} bytes"), format!("{size}"));
@@ -148,7 +154,7 @@ impl<'a> Transfer<'a> {
             if own {
                 announced.read(&answer, (200..=299).contains(&status));
             }
-            let (reference, endpoint) = (self.reference.clone(), self.hub.endpoint.clone());
+            let (reference, endpoint) = (Box::new(self.reference.clone()), self.hub.endpoint.clone());
             let what = what.to_owned();
             match status {
                 200..=299 => return Ok((answer, announced)),
@@ -165,12 +171,12 @@ impl<'a> Transfer<'a> {
     }
 
     fn no_network(&self, error: &dyn std::fmt::Display) -> HubError {
-        let (reference, endpoint) = (self.reference.clone(), self.hub.endpoint.clone());
+        let (reference, endpoint) = (Box::new(self.reference.clone()), self.hub.endpoint.clone());
         HubError::NoNetwork { reference, endpoint, reason: error.to_string() }
     }
 
     fn answer(&self, reason: String) -> HubError {
-        HubError::Answer { reference: self.reference.clone(), endpoint: self.hub.endpoint.clone(), reason }
+        HubError::Answer { reference: Box::new(self.reference.clone()), endpoint: self.hub.endpoint.clone(), reason }
     }
 }
 
