@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Whole training and evaluation steps, here and in PyTorch, alternating in one run.
-# Usage: benches/run.sh [THREADS]   (default 2; PyTorch comes from PyPI into benches/.venv)
+# Usage: [CASES=FILE] [LOG=FILE] benches/run.sh [THREADS]   (default 2; PyTorch comes from PyPI into benches/.venv)
 # Writes the section "Training speed" of benches/RESULTS.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,8 +14,9 @@ fi
 [ -n "${SKIP_BUILD:-}" ] || cargo build --quiet --release -p sporeprint-kernels --example vgg_step
 ours=target/release/examples/vgg_step
 peer() { "$PYTHON" benches/peers/torch_bench.py "$@" --threads "$threads"; }
-log="$(mktemp)"
-trap 'rm -f "$log"' EXIT
+# LOG keeps the lines and adds to those of earlier runs, where the cases (CASES) are measured a few at a time.
+log="${LOG:-$(mktemp)}"
+[ -n "${LOG:-}" ] || trap 'rm -f "$log"' EXIT
 while read -r mode size batch steps; do
     for _ in 1 2; do
         "$ours" "$mode" "$size" "$batch" "$steps" >>"$log"

@@ -46,9 +46,12 @@ class AutoEncoder(nn.Module):
         return x
 
 
-def resnet18(width):
-    """torchvision's ResNet-18 with every width scaled, without its head."""
+def resnet18(width, small_stem):
+    """torchvision's ResNet-18 with every width scaled, without its head; or begun by a 3x3 of stride 2, no pooling."""
     net = models.resnet18(weights=None)
+    if small_stem:
+        net.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
+        net.maxpool = nn.Identity()
     for m in net.modules():
         if isinstance(m, nn.Conv2d):
             inputs = m.in_channels if m.in_channels == 3 else m.in_channels * width // 64
@@ -73,7 +76,9 @@ def main():
     torch.set_num_threads(args.threads)
     layout = torch.channels_last if args.channels_last else torch.contiguous_format
     cast = (lambda: torch.autocast("cpu", dtype=torch.bfloat16)) if args.bf16 else nullcontext
-    net = resnet18(int(args.mode[6:])) if args.mode.startswith("resnet") else AutoEncoder()
+    net = AutoEncoder()
+    if args.mode.startswith("resnet"):
+        net = resnet18(int(args.mode[6:].rstrip("s")), args.mode.endswith("s"))
     net = net.to(memory_format=layout)
     if args.mode == "aggregate":
         net.decoder = None

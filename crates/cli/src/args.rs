@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::bench::BenchVerb;
 use crate::commands::name::NameVerb;
 use crate::commands::train_encoder::TrainEncoderVerb;
 
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Report(ReportVerb),
     /// Train an encoder on labelled photographs, to start from on others
     TrainEncoder(TrainEncoderVerb),
+    /// Measure this machine, and say how long a run would take on it
+    Bench(BenchVerb),
     /// Draw labelled mushrooms, run everything on them and say how well it went
     Demo(DemoVerb),
 }

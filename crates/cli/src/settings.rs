@@ -72,7 +72,7 @@ pub(crate) fn labels(text: &str) -> Result<Labels> {
     })
 }
 
-fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn Observer) -> Result<()> {
+pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn Observer) -> Result<()> {
     match args.weights.as_deref() {
         None => {}
         Some("none") => config.weights = WeightsSource::None,
@@ -142,7 +142,7 @@ fn frozen_only(name: &str, args: &NetworkArgs) -> Result<()> {
     Ok(())
 }
 
-fn pretrain(config: &mut RunConfig, args: &PretrainArgs) {
+pub(crate) fn pretrain(config: &mut RunConfig, args: &PretrainArgs) {
     let pretrain = &mut config.pretrain;
     set(&mut pretrain.epochs, args.pretrain_epochs);
     set(&mut pretrain.batch_size, args.pretrain_batch_size);

@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p sporeprint-kernels --example vgg_step -- MODE SIZE BATCH [STEPS]` where MODE is
 //! `autoencoder` (VGG16-BN auto-encoder, training step with SGD), `encoder` (forward in evaluation),
-//! `aggregate` (encoder forward and backward with SGD), `resnet32` or `resnet64` (ResNet-18 of that width,
-//! training step). Prints the median time of a step as one line of JSON.
+//! `aggregate` (encoder forward and backward with SGD), `resnetW` (ResNet-18 of width W, training step) or
+//! `resnetWs` (the same with a 3x3 first convolution of stride 2 and no pooling). Prints the median time of a step as one line of JSON.
 
 use std::time::Instant;
 
@@ -119,14 +119,24 @@ impl Network {
         kernels::conv2d(x, weight, None, stride, kernel / 2)
     }
 
-    fn resnet18(&mut self, x: Tensor<4>, width: usize) -> Tensor<4> {
+    fn resnet18(&mut self, x: Tensor<4>, width: usize, small_stem: bool) -> Tensor<4> {
         self.next = (0, 0);
-        let mut x = self.plain_conv(x, width, 7, 2);
-        x = kernels::max_pool3x3s2(self.norm(x, true, true));
+        let mut x = match small_stem {
+            true => {
+                let x = self.plain_conv(x, width, 3, 2);
+                self.norm(x, true, true)
+            }
+            false => {
+                let x = self.plain_conv(x, width, 7, 2);
+                kernels::max_pool3x3s2(self.norm(x, true, true))
+            }
+        };
         for stage in 0..4 {
             for block in 0..2 {
                 let (channels, stride) = (width << stage, if stage > 0 && block == 0 { 2 } else { 1 });
-                let y = self.plain_conv(x.clone(), channels, 3, stride);
+                let (branch, shortcut) = kernels::fork(x);
+                x = shortcut;
+                let y = self.plain_conv(branch, channels, 3, stride);
                 let y = self.norm(y, true, true);
                 let y = self.plain_conv(y, channels, 3, 1);
                 let y = self.norm(y, false, true);
@@ -151,6 +161,13 @@ impl Network {
             *param = stepped(param, grad, buf);
         }
     }
+}
+
+/// Width of a ResNet-18 and whether it begins with a 3x3 convolution of stride 2: `resnet32`, `resnet40s`.
+fn resnet(mode: &str) -> (usize, bool) {
+    let small_stem = mode.ends_with('s');
+    let width = mode.strip_prefix("resnet").and_then(|rest| rest.trim_end_matches('s').parse().ok());
+    (width.unwrap_or_else(|| panic!("unknown mode {mode}")), small_stem)
 }
 
 /// A parameter that gathers gradients where the device records them.
@@ -217,12 +234,11 @@ fn measure() {
                 let codes = network.encode(x, true).0;
                 network.step(codes.mean());
             }
-            "resnet32" | "resnet64" => {
-                let width = if mode == "resnet32" { 32 } else { 64 };
-                let codes = network.resnet18(x, width);
+            other => {
+                let (width, small_stem) = resnet(other);
+                let codes = network.resnet18(x, width, small_stem);
                 network.step(codes.mean());
             }
-            other => panic!("unknown mode {other}"),
         }
         start.elapsed().as_secs_f64()
     };

@@ -21,6 +21,13 @@ pub(crate) struct Pooled<B: Backend> {
     pub(crate) indices: IntTensor<B>,
 }
 
+/// One map twice, for two consumers.
+#[derive(ExtensionType)]
+pub(crate) struct Forked<B: Backend> {
+    pub(crate) branch: FloatTensor<B>,
+    pub(crate) shortcut: FloatTensor<B>,
+}
+
 /// A parameter and its momentum buffer.
 #[derive(ExtensionType)]
 pub(crate) struct Stepped<B: Backend> {
@@ -63,6 +70,10 @@ pub(crate) trait CpuKernels: Backend {
     fn unpool2x2(x: FloatTensor<Self>, indices: IntTensor<Self>) -> FloatTensor<Self>;
 
     fn pool3x3s2(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn join(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn fork(x: FloatTensor<Self>) -> Forked<Self>;
 
     fn sgd_first(param: FloatTensor<Self>, grad: FloatTensor<Self>, rates: Rates) -> Stepped<Self>;
 
@@ -119,6 +130,15 @@ impl CpuKernels for Flex {
 
     fn pool3x3s2(x: FloatTensor<Self>) -> FloatTensor<Self> {
         flex::max_pool3x3s2(x).0
+    }
+
+    fn join(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        flex::add_relu(a, b)
+    }
+
+    fn fork(x: FloatTensor<Self>) -> Forked<Self> {
+        let x = channels_last(x);
+        Forked { branch: x.clone(), shortcut: x }
     }
 
     fn sgd_first(param: FloatTensor<Self>, grad: FloatTensor<Self>, rates: Rates) -> Stepped<Self> {

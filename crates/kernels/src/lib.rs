@@ -22,6 +22,6 @@ pub use convolution::{conv_transpose3x3, conv2d, conv3x3};
 pub use matrix::{Matrix, matrix_product};
 pub use normalization::{batch_norm_eval, batch_norm_train};
 pub use pooling::{max_pool2x2, max_pool3x3s2, max_unpool2x2};
-pub use prepared::{NormToFold, PreparedConv3x3};
-pub use residual::add_relu;
+pub use prepared::{NormToFold, PreparedConv2d, PreparedConv3x3};
+pub use residual::{add_relu, fork};
 pub use sgd::sgd_step;

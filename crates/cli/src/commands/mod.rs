@@ -1,5 +1,6 @@
 //! One module per kind of verb; each reads as the pipeline it runs.
 
+pub(crate) mod bench;
 pub(crate) mod demo;
 pub(crate) mod grouping;
 pub(crate) mod name;

@@ -3,6 +3,7 @@
 mod convolution;
 mod normalization;
 mod pooling;
+mod residual;
 
 use burn::backend::Autodiff;
 use burn::backend::Flex;
@@ -10,7 +11,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
 use crate::cpu::sgd::Rates;
-use crate::extension::{CpuKernels, Normed, Pooled, Stepped};
+use crate::extension::{CpuKernels, Forked, Normed, Pooled, Stepped};
 use crate::flex::{self, Kind};
 
 impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
@@ -59,6 +60,14 @@ impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
 
     fn pool3x3s2(x: FloatTensor<Self>) -> FloatTensor<Self> {
         pooling::pool3x3s2::<C>(x)
+    }
+
+    fn join(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        residual::join::<C>(a, b)
+    }
+
+    fn fork(x: FloatTensor<Self>) -> Forked<Self> {
+        residual::fork::<C>(x)
     }
 
     // An optimiser's step is not part of the graph: its results are new leaves.

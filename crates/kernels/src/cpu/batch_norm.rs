@@ -95,7 +95,8 @@ pub(crate) struct Backward {
     pub(crate) beta: Vec<f32>,
 }
 
-/// Backward pass: turns `g`, the gradient of the output, into that of `x` where it lies.
+/// Backward pass: writes the gradient of `x` to `dx`, from `g`, that of the output, which lies in `dx` itself
+/// when `g` is `None`.
 ///
 /// With `n` pixels, `xhat = (x - mean) / deviation` and `g` masked where the ReLU was flat:
 /// `beta' = sum g`, `gamma' = sum g xhat`, `x' = gamma / deviation * (g - beta' / n - xhat gamma' / n)`.
@@ -111,21 +112,23 @@ pub(crate) fn backward(
     eps: f64,
     relu: bool,
     training: bool,
-    g: &mut [f32],
+    g: Option<&[f32]>,
+    dx: &mut [f32],
 ) -> Backward {
     let channels = gamma.len();
-    assert!(x.len() == g.len());
+    assert!(x.len() == dx.len() && g.is_none_or(|g| g.len() == x.len()));
     let pixels = x.len() / channels.max(1);
     let (step, pieces) = ranges(pixels, channels);
     let mut partial = Buffer::new(pieces * 2 * channels);
     let to = Shared::new(&mut partial);
-    let g_ptr = Shared::new(g);
+    let dx = Shared::new(dx);
+    let g = Gradient(g.map_or(dx.ptr().cast_const(), <[f32]>::as_ptr));
     for_each_piece(pieces, |piece| {
         let first = piece * step;
         let count = step.min(pixels - first);
         // SAFETY: the range lies in x and g; every piece has sums of its own.
         unsafe {
-            let (x, g) = (x.as_ptr().add(first * channels), g_ptr.ptr().add(first * channels));
+            let (x, g) = (x.as_ptr().add(first * channels), g.ptr().add(first * channels));
             let sums = to.ptr().add(piece * 2 * channels);
             let (scale, shift) = (affine.scale.as_ptr(), affine.shift.as_ptr());
             range_gradients(isa, count, channels, x, g, scale, shift, mean.as_ptr(), relu, sums);
@@ -158,15 +161,31 @@ pub(crate) fn backward(
     for_each_piece(pieces, |piece| {
         let first = piece * step;
         let count = step.min(pixels - first);
-        // SAFETY: pieces are different ranges of x and g.
+        // SAFETY: pieces are different ranges of x, g and dx.
         unsafe {
-            let (x, g) = (x.as_ptr().add(first * channels), g_ptr.ptr().add(first * channels));
+            let (x, g) = (x.as_ptr().add(first * channels), g.ptr().add(first * channels));
+            let dx = dx.ptr().add(first * channels);
             let (scale, shift) = (affine.scale.as_ptr(), affine.shift.as_ptr());
-            range_input_gradient(isa, count, channels, x, scale, shift, coefficients.as_ptr(), relu, g);
+            range_input_gradient(isa, count, channels, x, g, scale, shift, coefficients.as_ptr(), relu, dx);
         }
     });
     Backward { gamma: gamma_grad, beta: beta_sum.iter().map(|&sum| sum as f32).collect() }
 }
+
+/// Where the gradient of the output is read, on any thread.
+#[derive(Clone, Copy)]
+struct Gradient(*const f32);
+
+impl Gradient {
+    fn ptr(self) -> *const f32 {
+        self.0
+    }
+}
+
+// SAFETY: it points into a slice borrowed for the whole backward pass; each piece reads its own range of it.
+unsafe impl Send for Gradient {}
+// SAFETY: as above.
+unsafe impl Sync for Gradient {}
 
 /// The sum of every channel over all pixels: the gradient of a convolution's bias.
 pub(crate) fn channel_sums(isa: Isa, g: &[f32], channels: usize) -> Vec<f32> {
@@ -204,8 +223,8 @@ simd_dispatch! {
 }
 simd_dispatch! {
     unsafe fn range_input_gradient = input_gradient_body(
-        pixels: usize, channels: usize, x: *const f32, scale: *const f32, shift: *const f32,
-        coefficients: *const f32, relu: bool, g: *mut f32)
+        pixels: usize, channels: usize, x: *const f32, g: *const f32, scale: *const f32, shift: *const f32,
+        coefficients: *const f32, relu: bool, dx: *mut f32)
 }
 
 // Each summing body walks a group of vectors of channels down all pixels of its range, so that the group's sums
@@ -415,11 +434,12 @@ unsafe fn input_gradient_body<S: Simd>(
     pixels: usize,
     channels: usize,
     x: *const f32,
+    g: *const f32,
     scale: *const f32,
     shift: *const f32,
     coefficients: *const f32,
     relu: bool,
-    g: *mut f32,
+    dx: *mut f32,
 ) {
     // SAFETY: see above.
     unsafe {
@@ -433,7 +453,7 @@ unsafe fn input_gradient_body<S: Simd>(
                 let offset = load::<S>(coefficients.add(2 * channels + channel), n);
                 let x = load::<S>(x.add(at), n);
                 let value = masked::<S>(x, load::<S>(g.add(at), n), scale, shift, relu);
-                store::<S>(g.add(at), S::fma(factor, value, S::fma(slope, x, offset)), n);
+                store::<S>(dx.add(at), S::fma(factor, value, S::fma(slope, x, offset)), n);
             }
         }
     }

@@ -6,15 +6,12 @@
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::collections::BTreeMap;
-use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty, Bytes};
-
 /// Alignment in bytes: one cache line, one AVX-512 register.
-const ALIGN: usize = 64;
+pub(crate) const ALIGN: usize = 64;
 /// Alignment of pooled buffers that span several huge pages.
 const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Smaller buffers are left to the system's allocator, which recycles them well enough.
@@ -155,29 +152,16 @@ impl Buffer {
         Self { block: Some(block), len }
     }
 
-    /// `len` zeros.
-    pub(crate) fn zeroed(len: usize) -> Self {
-        let mut buffer = Self::new(len);
-        buffer.fill(0.0);
-        buffer
-    }
-
     /// The same memory as `i32`, which has the size and alignment of `f32` and takes any bits.
     pub(crate) fn as_indices_mut(&mut self) -> &mut [i32] {
         // SAFETY: the block holds `len` initialised words and is exclusively borrowed.
         unsafe { std::slice::from_raw_parts_mut(self.start().cast(), self.len) }
     }
 
-    /// The same memory for a Burn tensor; it returns to the pool when the tensor goes.
-    pub(crate) fn into_bytes(self) -> Bytes {
-        let bytes = self.len * size_of::<f32>();
-        // SAFETY: a block is initialised throughout and at least that long.
-        unsafe { Bytes::from_controller(Box::new(Controller(self)), bytes) }
-    }
-
-    fn start(&self) -> *mut u8 {
+    /// Where the floats begin: `len` of them, initialised, aligned to a cache line, there as long as the buffer.
+    pub(crate) fn start(&self) -> *mut f32 {
         // A buffer only lacks its block while it is being dropped.
-        self.block.as_ref().map_or(NonNull::<f32>::dangling().as_ptr().cast(), |block| block.start.as_ptr())
+        self.block.as_ref().map_or(NonNull::<f32>::dangling().as_ptr(), |block| block.start.as_ptr().cast())
     }
 }
 
@@ -195,38 +179,13 @@ impl Deref for Buffer {
 
     fn deref(&self) -> &[f32] {
         // SAFETY: the block holds `len` initialised floats, aligned to a cache line.
-        unsafe { std::slice::from_raw_parts(self.start().cast(), self.len) }
+        unsafe { std::slice::from_raw_parts(self.start(), self.len) }
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: as above, and exclusively borrowed.
-        unsafe { std::slice::from_raw_parts_mut(self.start().cast(), self.len) }
-    }
-}
-
-/// A buffer as Burn's tensors hold it.
-struct Controller(Buffer);
-
-impl AllocationController for Controller {
-    fn alloc_align(&self) -> usize {
-        ALIGN
-    }
-
-    fn property(&self) -> AllocationProperty {
-        AllocationProperty::Other
-    }
-
-    unsafe fn memory_mut(&mut self, _policy: AccessPolicy) -> Result<&mut [MaybeUninit<u8>], AccessError> {
-        let bytes = self.0.len * size_of::<f32>();
-        // SAFETY: the buffer's own memory, exclusively borrowed.
-        Ok(unsafe { std::slice::from_raw_parts_mut(self.0.start().cast(), bytes) })
-    }
-
-    fn memory(&self, _policy: AccessPolicy) -> Result<&[MaybeUninit<u8>], AccessError> {
-        let bytes = self.0.len * size_of::<f32>();
-        // SAFETY: the buffer's own memory, borrowed.
-        Ok(unsafe { std::slice::from_raw_parts(self.0.start().cast(), bytes) })
+        unsafe { std::slice::from_raw_parts_mut(self.start(), self.len) }
     }
 }

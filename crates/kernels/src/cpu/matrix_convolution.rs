@@ -9,8 +9,11 @@ use super::map::Map;
 use super::parallel::{Shared, for_each_piece, with_scratch};
 use super::simd::Isa;
 
-/// Floats of patches that a piece of work holds at once.
-const PATCH_FLOATS: usize = 160_000;
+/// Rows of a weight gradient that are computed together: their patches stay in the second-level cache while they
+/// meet every panel of outputs.
+const GRADIENT_ROWS: usize = 120;
+/// Fewest output pixels of a piece of the input gradient, so that the weights are not read for too little work.
+const FEWEST_PIXELS: usize = 96;
 /// Groups of pixels that sum a weight gradient on their own, and floats that all their sums may take.
 const GROUPS: usize = 16;
 const GROUP_FLOATS: usize = 4_000_000;
@@ -50,8 +53,9 @@ impl Geometry {
         self.kernel == [1, 1] && self.stride == 1 && self.padding == 0
     }
 
-    fn block(self) -> usize {
-        (PATCH_FLOATS / self.depth().max(1)).clamp(12, 192) / 12 * 12
+    /// Pixels whose patches stay in the second-level cache together.
+    fn block(self, isa: Isa) -> usize {
+        (isa.cache_floats() * 2 / 5 / self.depth().max(1)).clamp(12, 192) / 12 * 12
     }
 
     /// Calls `run(to, from, channels)` for every tap of the patch of `pixel` that lies inside the map: `to` is
@@ -77,11 +81,10 @@ impl Geometry {
         }
     }
 
-    /// Lays out the patches of `count` pixels.
-    fn patches(self, output: Map, x: &[f32], first: usize, count: usize, to: &mut [f32]) {
-        let depth = self.depth();
+    /// Lays out the patches of `count` pixels, `row` floats apart.
+    fn patches(self, output: Map, x: &[f32], first: usize, count: usize, row: usize, to: &mut [f32]) {
         let whole = self.padding == 0;
-        for (k, patch) in to.chunks_exact_mut(depth).take(count).enumerate() {
+        for (k, patch) in to.chunks_exact_mut(row).take(count).enumerate() {
             if !whole {
                 patch.fill(0.0);
             }
@@ -98,23 +101,34 @@ fn pack(isa: Isa, geometry: Geometry, weight: &[f32], transposed: bool) -> Buffe
     let (taps, channels, depth) = (geometry.kernel[0] * geometry.kernel[1], geometry.map.channels, geometry.depth());
     assert!(weight.len() >= geometry.outputs * depth);
     let (rows, columns) = if transposed { (geometry.outputs, depth) } else { (depth, geometry.outputs) };
-    let mut data = Buffer::zeroed(rows * columns.next_multiple_of(isa.lanes()));
-    for o in 0..geometry.outputs {
-        for c in 0..channels {
-            for tap in 0..taps {
-                let k = tap * channels + c;
-                let (row, column) = if transposed { (o, k) } else { (k, o) };
-                data[panel_index(isa, rows, columns, row, column)] = weight[o * depth + c * taps + tap];
+    let mut data = Buffer::new(rows * columns.next_multiple_of(isa.lanes()));
+    let to = Shared::new(&mut data);
+    for_each_piece(columns.div_ceil(isa.panel()), |panel| {
+        let first = panel * isa.panel();
+        let width = panel_width(isa, columns, first);
+        let lanes = width.min(columns - first);
+        // SAFETY: every panel is a part of its own of the buffer.
+        let panel = unsafe { std::slice::from_raw_parts_mut(to.ptr().add(rows * first), rows * width) };
+        if lanes < width {
+            panel.fill(0.0);
+        }
+        if transposed {
+            // Patch column `k` is tap `k / channels` of channel `k % channels`.
+            let places: Vec<usize> = (first..first + lanes).map(|k| k % channels * taps + k / channels).collect();
+            for (weight, row) in weight.chunks_exact(depth).zip(panel.chunks_exact_mut(width)) {
+                row.iter_mut().zip(&places).for_each(|(to, &place)| *to = weight[place]);
+            }
+        } else {
+            for c in 0..channels {
+                for tap in 0..taps {
+                    let row = &mut panel[(tap * channels + c) * width..][..lanes];
+                    let from = &weight[first * depth + c * taps + tap..];
+                    row.iter_mut().enumerate().for_each(|(lane, to)| *to = from[lane * depth]);
+                }
             }
         }
-    }
+    });
     data
-}
-
-/// Place of an element in a matrix cut into panels.
-fn panel_index(isa: Isa, rows: usize, columns: usize, row: usize, column: usize) -> usize {
-    let first = column / isa.panel() * isa.panel();
-    rows * first + row * panel_width(isa, columns, first) + column - first
 }
 
 /// Columns of the panel that starts at `first`, rounded up to whole vectors.
@@ -132,11 +146,34 @@ pub(crate) fn convolve(
     relu: bool,
     y: &mut [f32],
 ) {
+    convolve_packed(isa, geometry, x, &Packed::new(isa, geometry, weight), bias, relu, y);
+}
+
+/// Weights in the order in which [`convolve_packed`] reads them, for maps of any size and batch.
+pub(crate) struct Packed(Buffer);
+
+impl Packed {
+    /// Packs `[outputs][channels][kh][kw]`.
+    pub(crate) fn new(isa: Isa, geometry: Geometry, weight: &[f32]) -> Self {
+        Self(pack(isa, geometry, weight, false))
+    }
+}
+
+/// As [`convolve`], with weights packed before for the same channels, outputs and kernel.
+pub(crate) fn convolve_packed(
+    isa: Isa,
+    geometry: Geometry,
+    x: &[f32],
+    Packed(weights): &Packed,
+    bias: Option<&[f32]>,
+    relu: bool,
+    y: &mut [f32],
+) {
     let output = geometry.output_map();
     let (depth, outputs) = (geometry.depth(), geometry.outputs);
     assert!(x.len() == geometry.map.len() && y.len() == output.len());
-    let weights = pack(isa, geometry, weight, false);
-    let (pixels, block) = (output.batch * output.pixels(), geometry.block());
+    assert_eq!(weights.len(), depth * outputs.next_multiple_of(isa.lanes()), "weights packed for this geometry");
+    let (pixels, block) = (output.batch * output.pixels(), geometry.block(isa));
     let y = Shared::new(y);
     for_each_piece(pixels.div_ceil(block), |piece| {
         let first_pixel = piece * block;
@@ -146,7 +183,7 @@ pub(crate) fn convolve(
             let rows: &[f32] = if geometry.is_pointwise() {
                 &x[first_pixel * depth..]
             } else {
-                geometry.patches(output, x, first_pixel, count, patches);
+                geometry.patches(output, x, first_pixel, count, depth, patches);
                 patches
             };
             for first in (0..outputs).step_by(isa.panel()) {
@@ -187,24 +224,27 @@ pub(crate) fn convolve(
     });
 }
 
-/// The gradient with respect to the input; an image is one piece of work because patches overlap.
+/// The gradient with respect to the input; whole images are one piece of work because patches overlap.
 pub(crate) fn input_gradient(isa: Isa, geometry: Geometry, g: &[f32], weight: &[f32], dx: &mut [f32]) {
     let output = geometry.output_map();
     let (depth, outputs) = (geometry.depth(), geometry.outputs);
     assert!(g.len() == output.len() && dx.len() == geometry.map.len());
     let weights = pack(isa, geometry, weight, true);
-    let block = geometry.block().min(output.pixels().next_multiple_of(12));
+    let together = FEWEST_PIXELS.div_ceil(output.pixels()).min(geometry.map.batch);
+    let block = geometry.block(isa);
     let image_len = geometry.map.pixels() * geometry.map.channels;
     let padded = depth.next_multiple_of(isa.lanes());
     let dx = Shared::new(dx);
-    for_each_piece(geometry.map.batch, |image| {
-        // SAFETY: each piece writes an image of its own.
-        let dx = unsafe { std::slice::from_raw_parts_mut(dx.ptr().add(image * image_len), image_len) };
+    for_each_piece(geometry.map.batch.div_ceil(together), |piece| {
+        let first_image = piece * together;
+        let images = together.min(geometry.map.batch - first_image);
+        // SAFETY: each piece writes images of its own.
+        let dx = unsafe { std::slice::from_raw_parts_mut(dx.ptr().add(first_image * image_len), images * image_len) };
         dx.fill(0.0);
         with_scratch(block * padded, |patches| {
-            for start in (0..output.pixels()).step_by(block) {
-                let count = block.min(output.pixels() - start);
-                let first_pixel = image * output.pixels() + start;
+            for start in (0..images * output.pixels()).step_by(block) {
+                let count = block.min(images * output.pixels() - start);
+                let first_pixel = first_image * output.pixels() + start;
                 for first in (0..depth).step_by(isa.panel()) {
                     let width = panel_width(isa, depth, first);
                     let shape = PanelProduct {
@@ -225,7 +265,7 @@ pub(crate) fn input_gradient(isa: Isa, geometry: Geometry, g: &[f32], weight: &[
                 }
                 for (k, patch) in patches.chunks_exact(padded).take(count).enumerate() {
                     geometry.for_taps(output, first_pixel + k, |column, to, len| {
-                        let to = &mut dx[to - image * image_len..][..len];
+                        let to = &mut dx[to - first_image * image_len..][..len];
                         to.iter_mut().zip(&patch[column..]).for_each(|(to, add)| *to += add);
                     });
                 }
@@ -239,8 +279,9 @@ pub(crate) fn weight_gradient(isa: Isa, geometry: Geometry, x: &[f32], g: &[f32]
     let output = geometry.output_map();
     let (depth, outputs) = (geometry.depth(), geometry.outputs);
     assert!(x.len() == geometry.map.len() && g.len() == output.len() && dw.len() == outputs * depth);
-    let (pixels, block) = (output.batch * output.pixels(), geometry.block());
+    let (pixels, block) = (output.batch * output.pixels(), geometry.block(isa));
     let padded = outputs.next_multiple_of(isa.lanes());
+    let row = spread_row(depth);
     let sum = depth * padded;
     let groups = (GROUP_FLOATS / sum.max(1)).clamp(2, GROUPS).min(pixels.div_ceil(block));
     let group_pixels = pixels.div_ceil(groups).next_multiple_of(block);
@@ -248,58 +289,84 @@ pub(crate) fn weight_gradient(isa: Isa, geometry: Geometry, x: &[f32], g: &[f32]
     let mut sums = Buffer::new(groups * sum);
     let to = Shared::new(&mut sums);
     for_each_piece(groups, |group| {
-        with_scratch(block * (depth + padded), |scratch| {
-            let (patches, gradients) = scratch.split_at_mut(block * depth);
+        with_scratch(block * (row + padded), |scratch| {
+            let (patches, gradients) = scratch.split_at_mut(block * row);
             let begin = group * group_pixels;
             let end = pixels.min(begin + group_pixels);
             for first_pixel in (begin..end).step_by(block) {
                 let count = block.min(end - first_pixel);
-                let rows: &[f32] = if geometry.is_pointwise() {
-                    &x[first_pixel * depth..]
-                } else {
-                    geometry.patches(output, x, first_pixel, count, patches);
-                    patches
-                };
-                // Whole vectors are read from each row of the gradient, so rows are padded where needed.
-                let columns: &[f32] = if padded == outputs {
-                    &g[first_pixel * outputs..]
-                } else {
-                    for (k, row) in gradients.chunks_exact_mut(padded).take(count).enumerate() {
-                        row[..outputs].copy_from_slice(&g[(first_pixel + k) * outputs..][..outputs]);
-                        row[outputs..].fill(0.0);
-                    }
-                    gradients
-                };
-                for first in (0..outputs).step_by(isa.panel()) {
-                    let width = panel_width(isa, outputs, first);
-                    let shape = PanelProduct {
-                        rows: depth,
-                        depth: count,
-                        columns: width,
-                        a_row: 1,
-                        a_depth: depth,
-                        b_depth: padded,
-                        c_row: width,
-                        accumulate: first_pixel > begin,
-                    };
-                    // SAFETY: every group has a sum of its own; the rest is only read.
-                    unsafe {
-                        let sum = to.ptr().add(group * sum + depth * first);
-                        panel_product(isa, shape, rows.as_ptr(), columns[first..].as_ptr(), sum);
+                geometry.patches(output, x, first_pixel, count, row, patches);
+                panels(isa, &g[first_pixel * outputs..], outputs, count, gradients);
+                for start in (0..depth).step_by(GRADIENT_ROWS) {
+                    for first in (0..outputs).step_by(isa.panel()) {
+                        let width = panel_width(isa, outputs, first);
+                        let shape = PanelProduct {
+                            rows: GRADIENT_ROWS.min(depth - start),
+                            depth: count,
+                            columns: width,
+                            a_row: 1,
+                            a_depth: row,
+                            b_depth: width,
+                            c_row: width,
+                            accumulate: first_pixel > begin,
+                        };
+                        // SAFETY: every group has a sum of its own; the rest is only read.
+                        unsafe {
+                            let sum = to.ptr().add(group * sum + depth * first + start * width);
+                            let columns = gradients[count * first..].as_ptr();
+                            panel_product(isa, shape, patches[start..].as_ptr(), columns, sum);
+                        }
                     }
                 }
             }
         });
     });
-    let (taps, channels) = (geometry.kernel[0] * geometry.kernel[1], geometry.map.channels);
-    let dw = Shared::new(dw);
-    for_each_piece(outputs, |o| {
-        for c in 0..channels {
-            for tap in 0..taps {
-                let at = panel_index(isa, depth, outputs, tap * channels + c, o);
-                let total = (0..groups).fold(0.0, |total, group| total + sums[group * sum + at]);
-                // SAFETY: each piece writes the weights of one output.
-                unsafe { *dw.ptr().add(o * depth + c * taps + tap) = total };
+    add_up(isa, geometry, groups, &mut sums, dw);
+}
+
+/// Floats between two patches whose columns are read downwards: an odd number of cache lines, so that they do not
+/// all fall on the same few sets of the first-level cache.
+fn spread_row(depth: usize) -> usize {
+    let lines = depth.div_ceil(16);
+    (lines + usize::from(lines.is_multiple_of(2))) * 16
+}
+
+/// Cuts `count` rows of `columns` values into panels `[count][width]`, zeros after the last column.
+fn panels(isa: Isa, rows: &[f32], columns: usize, count: usize, to: &mut [f32]) {
+    for first in (0..columns).step_by(isa.panel()) {
+        let width = panel_width(isa, columns, first);
+        let lanes = width.min(columns - first);
+        let panel = to[count * first..].chunks_exact_mut(width).take(count);
+        for (row, to) in rows.chunks_exact(columns).zip(panel) {
+            to[..lanes].copy_from_slice(&row[first..first + lanes]);
+            to[lanes..].fill(0.0);
+        }
+    }
+}
+
+/// Sums the groups' panels `[depth][width]` in order and writes them as weights `[outputs][channels][kh][kw]`.
+fn add_up(isa: Isa, geometry: Geometry, groups: usize, sums: &mut [f32], dw: &mut [f32]) {
+    let (taps, channels, depth) = (geometry.kernel[0] * geometry.kernel[1], geometry.map.channels, geometry.depth());
+    let sum = sums.len() / groups;
+    let (sums, dw) = (Shared::new(sums), Shared::new(dw));
+    for_each_piece(geometry.outputs.div_ceil(isa.panel()), |panel| {
+        let first = panel * isa.panel();
+        let width = panel_width(isa, geometry.outputs, first);
+        // SAFETY: each piece reads and writes its panel of every group, and the weights of its outputs.
+        unsafe {
+            let of = |group: usize| sums.ptr().add(group * sum + depth * first);
+            let total = std::slice::from_raw_parts_mut(of(0), depth * width);
+            for group in 1..groups {
+                let add = std::slice::from_raw_parts(of(group), depth * width);
+                total.iter_mut().zip(add).for_each(|(total, add)| *total += add);
+            }
+            for lane in 0..width.min(geometry.outputs - first) {
+                let dw = std::slice::from_raw_parts_mut(dw.ptr().add((first + lane) * depth), depth);
+                for (c, dw) in dw.chunks_exact_mut(taps).enumerate() {
+                    for (tap, dw) in dw.iter_mut().enumerate() {
+                        *dw = total[(tap * channels + c) * width + lane];
+                    }
+                }
             }
         }
     });

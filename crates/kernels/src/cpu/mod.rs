@@ -12,7 +12,10 @@ mod naive;
 mod parallel;
 pub(crate) mod plan;
 pub(crate) mod pool;
+pub(crate) mod residual;
 pub(crate) mod sgd;
 pub(crate) mod simd;
+#[cfg(test)]
+mod tests;
 pub(crate) mod transpose;
 pub(crate) mod winograd;

@@ -10,7 +10,7 @@ use crate::cpu::batch_norm::channel_sums;
 use crate::cpu::buffer::Buffer;
 use crate::cpu::conv3x3;
 use crate::cpu::map::Map;
-use crate::cpu::matrix_convolution::{self, Geometry};
+use crate::cpu::matrix_convolution::{self, Geometry, Packed};
 use crate::cpu::simd::Isa;
 use crate::cpu::winograd::{Filters, Prepared, convolve_prepared};
 
@@ -110,17 +110,30 @@ pub(crate) fn bias_gradient(g: &FlexTensor) -> FlexTensor {
 
 /// Filters that many batches are convolved with: transformed once where that pays.
 pub(crate) struct FoldedFilters {
+    kind: Kind,
     weight: FlexTensor,
     bias: Option<FlexTensor>,
-    transformed: Option<Prepared>,
+    made: Made,
+}
+
+/// What was made of the weights.
+enum Made {
+    Transformed(Prepared),
+    Packed(Packed),
+    Nothing,
 }
 
 impl std::fmt::Debug for FoldedFilters {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let transformed = self.transformed.is_some();
+        let made = match self.made {
+            Made::Transformed(_) => "transformed",
+            Made::Packed(_) => "packed",
+            Made::Nothing => "as they are",
+        };
         f.debug_struct("FoldedFilters")
+            .field("kind", &self.kind)
             .field("weight", &self.weight.shape())
-            .field("transformed", &transformed)
+            .field("made", &made)
             .finish()
     }
 }
@@ -129,23 +142,41 @@ impl std::fmt::Debug for FoldedFilters {
 const MOST_TRANSFORMED_PAIRS: usize = 256 * 256;
 
 impl FoldedFilters {
-    pub(crate) fn new(weight: FlexTensor, bias: Option<FlexTensor>) -> Self {
+    /// For a plain 3x3 convolution or a general one.
+    pub(crate) fn new(kind: Kind, weight: FlexTensor, bias: Option<FlexTensor>) -> Self {
         let weight = weight.to_contiguous();
-        let plain = filters(&weight, false);
-        let few = plain.first * plain.second <= MOST_TRANSFORMED_PAIRS && plain.second >= 8;
-        let transformed = few.then(|| Prepared::new(Isa::best(), 4, plain));
-        Self { weight, bias: bias.map(|bias| bias.to_contiguous()), transformed }
+        let made = match kind {
+            Kind::Plain3x3 | Kind::Transposed3x3 => {
+                let plain = filters(&weight, false);
+                let few = plain.first * plain.second <= MOST_TRANSFORMED_PAIRS && plain.second >= 8;
+                if few { Made::Transformed(Prepared::new(Isa::best(), 4, plain)) } else { Made::Nothing }
+            }
+            Kind::General { stride, padding } => {
+                let shape = weight.shape();
+                let any_size = Map { batch: 1, height: shape[2], width: shape[3], channels: shape[1] };
+                let geometry = geometry(any_size, &shape, stride, padding);
+                Made::Packed(Packed::new(Isa::best(), geometry, values(&weight)))
+            }
+        };
+        Self { kind, weight, bias: bias.map(|bias| bias.to_contiguous()), made }
     }
 
     /// The convolution with bias and, when asked for, ReLU; `x` is channels last.
     pub(crate) fn convolve(&self, x: &FlexTensor, relu: bool) -> FlexTensor {
         let (isa, map) = (Isa::best(), map_of(x));
+        let bias = self.bias.as_ref().map(values);
+        if let (Kind::General { stride, padding }, Made::Packed(packed)) = (self.kind, &self.made) {
+            let geometry = geometry(map, &self.weight.shape(), stride, padding);
+            let output = geometry.output().expect("the shape was checked before a kernel was chosen");
+            let mut y = Buffer::new(output.len());
+            matrix_convolution::convolve_packed(isa, geometry, values(x), packed, bias, relu, &mut y);
+            return tensor_of_map(y, output);
+        }
         let filters = filters(&self.weight, false);
         let output = map.with_channels(filters.outputs());
-        let bias = self.bias.as_ref().map(values);
         let mut y = Buffer::new(output.len());
-        match &self.transformed {
-            Some(prepared) if prepared.suits(isa, map) => {
+        match &self.made {
+            Made::Transformed(prepared) if prepared.suits(isa, map) => {
                 convolve_prepared(isa, map, values(x), prepared, bias, relu, &mut y);
             }
             _ => conv3x3::convolve(isa, map, values(x), filters, bias, relu, &mut y),

@@ -4,6 +4,7 @@ use burn_backend::{DType, TensorMetadata};
 use burn_flex::{FlexTensor, Layout};
 use burn_std::Shape;
 
+use super::bytes::bytes_of;
 use crate::cpu::buffer::Buffer;
 use crate::cpu::map::Map;
 use crate::cpu::simd::Isa;
@@ -53,8 +54,14 @@ pub(crate) fn indices(tensor: &FlexTensor) -> &[i32] {
     &tensor.storage::<i32>()[start..start + tensor.layout().num_elements()]
 }
 
+/// The memory of a channels-last tensor that nobody else holds and that is all of its storage.
+pub(crate) fn whole_memory(tensor: &mut FlexTensor) -> Option<&mut [f32]> {
+    let (start, len) = (tensor.layout().start_offset(), tensor.layout().num_elements());
+    tensor.try_storage_mut::<f32>().filter(|memory| start == 0 && memory.len() == len)
+}
+
 fn in_channels_last(data: Buffer, map: Map) -> FlexTensor {
-    FlexTensor::new(data.into_bytes(), channels_last_layout(map), DType::F32)
+    FlexTensor::new(bytes_of(data), channels_last_layout(map), DType::F32)
 }
 
 fn channels_last_layout(map: Map) -> Layout {
@@ -70,17 +77,17 @@ pub(crate) fn tensor_of_map(data: Buffer, map: Map) -> FlexTensor {
     let mut plain = Buffer::new(map.len());
     transpose_images(Isa::best(), &data, map.batch, map.pixels(), map.channels, &mut plain);
     let shape = Shape::new([map.batch, map.channels, map.height, map.width]);
-    FlexTensor::new(plain.into_bytes(), Layout::contiguous(shape), DType::F32)
+    FlexTensor::new(bytes_of(plain), Layout::contiguous(shape), DType::F32)
 }
 
 /// A tensor of channels-last indices, kept as `i32`.
 pub(crate) fn tensor_of_indices(data: Buffer, map: Map) -> FlexTensor {
-    FlexTensor::new(data.into_bytes(), channels_last_layout(map), DType::I32)
+    FlexTensor::new(bytes_of(data), channels_last_layout(map), DType::I32)
 }
 
 /// A tensor of values in their own order.
 pub(crate) fn tensor_of(data: Buffer, shape: Shape) -> FlexTensor {
-    FlexTensor::new(data.into_bytes(), Layout::contiguous(shape), DType::F32)
+    FlexTensor::new(bytes_of(data), Layout::contiguous(shape), DType::F32)
 }
 
 /// Indices as `i32` in channels-last order.

@@ -3,10 +3,12 @@
 //! Feature maps leave these functions as ordinary NCHW tensors whose strides are channels last, so that one
 //! kernel after another finds the order it works in; Burn's own operations take any strides.
 
+mod bytes;
 mod convolution;
 mod layout;
 mod normalization;
 mod pooling;
+mod residual;
 mod sgd;
 
 pub(crate) use convolution::{FoldedFilters, Kind, bias_gradient, forward, input_gradient, weight_gradient};
@@ -17,4 +19,5 @@ pub(crate) use normalization::{
 pub(crate) use pooling::{
     max_pool2x2, max_pool2x2_backward, max_pool3x3s2, max_pool3x3s2_backward, max_unpool2x2, max_unpool2x2_backward,
 };
+pub(crate) use residual::{add, add_relu, add_relu_backward};
 pub(crate) use sgd::sgd_step;

@@ -3,7 +3,7 @@
 use burn_flex::FlexTensor;
 use burn_std::Shape;
 
-use super::layout::{channels_last, map_of, tensor_of, tensor_of_map, values};
+use super::layout::{channels_last, map_of, tensor_of, tensor_of_map, values, whole_memory};
 use crate::cpu::batch_norm::{self, Affine};
 use crate::cpu::buffer::Buffer;
 use crate::cpu::simd::Isa;
@@ -65,22 +65,15 @@ pub(crate) fn batch_norm_backward(x: &FlexTensor, statistics: &Statistics, g: Fl
     let s = statistics;
     let affine = s.affine();
     let mut g = channels_last(g);
-    let whole = g.layout().start_offset() == 0;
-    let mut copy = None;
-    let memory = match g.try_storage_mut::<f32>() {
-        Some(memory) if whole && memory.len() == map_of(x).len() => memory,
-        _ => {
-            let mut data = Buffer::new(map_of(x).len());
-            data.copy_from_slice(values(&g));
-            &mut **copy.insert(data)
-        }
+    let (isa, map, x) = (Isa::best(), map_of(x), values(x));
+    let run = |g: Option<&[f32]>, dx: &mut [f32]| {
+        batch_norm::backward(isa, x, &s.gamma, &affine, &s.mean, &s.var, s.eps, s.relu, s.training, g, dx)
     };
-    let isa = Isa::best();
-    let grads =
-        batch_norm::backward(isa, values(x), &s.gamma, &affine, &s.mean, &s.var, s.eps, s.relu, s.training, memory);
-    let dx = match copy {
-        Some(data) => tensor_of_map(data, map_of(x)),
-        None => g,
-    };
-    [dx, vector_tensor(&grads.gamma), vector_tensor(&grads.beta)]
+    if let Some(memory) = whole_memory(&mut g) {
+        let grads = run(None, memory);
+        return [g, vector_tensor(&grads.gamma), vector_tensor(&grads.beta)];
+    }
+    let mut dx = Buffer::new(map.len());
+    let grads = run(Some(values(&g)), &mut dx);
+    [tensor_of_map(dx, map), vector_tensor(&grads.gamma), vector_tensor(&grads.beta)]
 }

@@ -8,3 +8,4 @@ mod norm;
 mod optimizer;
 mod pools;
 mod reference;
+mod residual;

@@ -1,7 +1,6 @@
 //! Residual networks in torchvision's layout.
 
 use burn::module::Module;
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use sporeprint_kernels as kernels;
 
@@ -52,7 +51,7 @@ pub(crate) struct Block {
     /// Projects the shortcut where shapes change.
     pub(crate) downsample: Option<Downsample>,
     #[module(skip)]
-    stride: usize,
+    pub(crate) stride: usize,
 }
 
 #[derive(Module, Debug)]
@@ -86,23 +85,24 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<4>, pass: &mut Pass) -> Tensor<4> {
+        let (x, shortcut) = kernels::fork(x);
         // torchvision puts a basic block's stride into its first convolution, a bottleneck's into its 3x3.
         let branch = match (&self.conv3, &self.bn3) {
             (Some(conv3), Some(bn3)) => {
-                let y = self.bn1.forward(self.conv1.forward(x.clone(), 1, 0), true, pass);
+                let y = self.bn1.forward(self.conv1.forward(x, 1, 0), true, pass);
                 let y = self.bn2.forward(self.conv2.forward(y, self.stride, 1), true, pass);
                 bn3.forward(conv3.forward(y, 1, 0), false, pass)
             }
             _ => {
-                let y = self.bn1.forward(self.conv1.forward(x.clone(), self.stride, 1), true, pass);
+                let y = self.bn1.forward(self.conv1.forward(x, self.stride, 1), true, pass);
                 self.bn2.forward(self.conv2.forward(y, 1, 1), false, pass)
             }
         };
         let shortcut = match &self.downsample {
-            Some(projection) => projection.norm.forward(projection.conv.forward(x, self.stride, 0), false, pass),
-            None => x,
+            Some(projection) => projection.norm.forward(projection.conv.forward(shortcut, self.stride, 0), false, pass),
+            None => shortcut,
         };
-        relu(branch + shortcut)
+        kernels::add_relu(branch, shortcut)
     }
 
     fn norms_mut(&mut self) -> impl Iterator<Item = &mut BatchNorm> {
@@ -162,6 +162,17 @@ impl ResNet {
             map = block.forward(map, &mut pass);
         }
         Features { map, indices: Vec::new(), statistics: pass.statistics }
+    }
+
+    /// Stride and padding of the first convolution.
+    pub(crate) fn stem_geometry(&self) -> [usize; 2] {
+        let [_, stride, padding] = self.stem.convolution();
+        [stride, padding]
+    }
+
+    /// Whether a pooling follows the first convolution.
+    pub(crate) fn stem_pools(&self) -> bool {
+        self.stem.pools()
     }
 
     /// The batch norms in the order in which a forward pass meets them.

@@ -8,7 +8,7 @@ use super::checkpoint::Checkpoint;
 use super::embed::codes_of_all;
 use super::epochs::{Learner, Position, TrainError};
 use super::monitor::{ControlSums, Controls};
-use super::sgd::Sgd;
+use super::sgd::{InTraining, Sgd};
 use crate::bank::MemoryBank;
 use crate::batch::{self, Source};
 use crate::config::{AggregateConfig, BankStart, Objective, Refresh, Variant};
@@ -32,7 +32,7 @@ const EPSILON: f32 = 1e-7;
 
 /// An encoder in training against its memory bank.
 pub struct Aggregation<'a> {
-    encoder: Encoder,
+    encoder: InTraining<Encoder>,
     sgd: Sgd,
     bank: MemoryBank,
     clusterings: Option<Clusterings>,
@@ -85,12 +85,13 @@ impl<'a> Aggregation<'a> {
             }
         };
         let sgd = Sgd::new(setup.config.sgd.optimiser());
+        let encoder = InTraining::new(encoder);
         Self { encoder, sgd, bank, clusterings: None, hardness: None, state: State::default(), setup }
     }
 
     /// The encoder as it stands.
     pub fn into_encoder(self) -> Encoder {
-        self.encoder
+        self.encoder.into_inner()
     }
 
     fn objective(&self, epoch: usize) -> Objective {
@@ -272,7 +273,7 @@ impl Learner for Aggregation<'_> {
         let gradient = Tensor::from_data(TensorData::new(gradient, [images.len(), dim]), &self.setup.device);
         // The sum's value means nothing; its gradient on the codes is the one computed above.
         let mut gradients = (encoded.codes * gradient).sum().backward();
-        self.encoder = self.sgd.step(self.encoder.clone(), &mut gradients, learning_rate);
+        self.sgd.step_in_place(&mut self.encoder, &mut gradients, learning_rate);
         self.encoder.absorb(&encoded.statistics, MOMENTUM);
         Ok(f64::from(loss))
     }
@@ -293,7 +294,7 @@ impl Learner for Aggregation<'_> {
 
     fn save(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::default();
-        checkpoint.put_prefixed("encoder.", export(&self.encoder));
+        checkpoint.put_prefixed("encoder.", export(&*self.encoder));
         checkpoint.put_prefixed("momentum.", self.sgd.state());
         checkpoint.tensors.push(rows("bank", self.bank.rows(), self.bank.dim()));
         if let Some(clusterings) = &self.clusterings {
@@ -311,7 +312,7 @@ impl Learner for Aggregation<'_> {
 
     fn restore(&mut self, mut checkpoint: Checkpoint) -> Result<(), String> {
         let weights = checkpoint.take_prefixed("encoder.");
-        self.encoder = import(self.encoder.clone(), &weights).map_err(|e| e.to_string())?;
+        self.encoder = InTraining::new(import(self.encoder.clone(), &weights).map_err(|e| e.to_string())?);
         let momentum = checkpoint.take_prefixed("momentum.");
         self.sgd = Sgd::from_state(self.setup.config.sgd.optimiser(), &momentum, &self.setup.device);
         let bank = checkpoint.take("bank").ok_or("found no memory bank")?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::average::WeightAverage;
 use super::checkpoint::Checkpoint;
 use super::epochs::{Learner, Position, TrainError};
-use super::sgd::Sgd;
+use super::sgd::{InTraining, Sgd};
 use crate::bank::MemoryBank;
 use crate::batch::{self, Source};
 use crate::config::TrainEncoderConfig;
@@ -20,7 +20,7 @@ use crate::run::tables::Metric;
 /// An encoder whose head gives class scores, in training.
 #[derive(Debug)]
 pub struct Classification<'a> {
-    network: Encoder,
+    network: InTraining<Encoder>,
     sgd: Sgd,
     average: WeightAverage,
     bank: Option<MemoryBank>,
@@ -76,12 +76,13 @@ impl<'a> Classification<'a> {
         let bank = (config.instance_weight > 0.0)
             .then(|| MemoryBank::random(set.train.len(), network.config().merged_dim(), config.seed));
         let sgd = Sgd::new(config.sgd.optimiser());
+        let network = InTraining::new(network);
         Self { network, sgd, average, bank, state: State::default(), set, config, device }
     }
 
     /// The network with the averaged weights.
     pub fn into_network(self) -> Encoder {
-        self.average.applied(self.network)
+        self.average.applied(self.network.into_inner())
     }
 
     /// Share of the held-out images whose class the averaged network names.
@@ -147,9 +148,9 @@ impl Learner for Classification<'_> {
         }
         self.state.n_right += n_right(&scores, &labels);
         self.state.n_seen += labels.len();
-        self.network = self.sgd.step(self.network.clone(), &mut joined.backward(), learning_rate);
+        self.sgd.step_in_place(&mut self.network, &mut joined.backward(), learning_rate);
         self.network.absorb(&encoded.statistics, MOMENTUM);
-        self.average.update(&self.network);
+        self.average.update(&*self.network);
         Ok(f64::from(loss))
     }
 
@@ -173,7 +174,7 @@ impl Learner for Classification<'_> {
 
     fn save(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::default();
-        checkpoint.put_prefixed("network.", export(&self.network));
+        checkpoint.put_prefixed("network.", export(&*self.network));
         checkpoint.put_prefixed("momentum.", self.sgd.state());
         let (averaged, tensors) = self.average.state();
         checkpoint.put_prefixed("average.", tensors.to_vec());
@@ -188,7 +189,7 @@ impl Learner for Classification<'_> {
     fn restore(&mut self, mut checkpoint: Checkpoint) -> Result<(), String> {
         self.state = checkpoint.state().map_err(|e| e.to_string())?;
         let weights = checkpoint.take_prefixed("network.");
-        self.network = import(self.network.clone(), &weights).map_err(|e| e.to_string())?;
+        self.network = InTraining::new(import(self.network.clone(), &weights).map_err(|e| e.to_string())?);
         self.sgd = Sgd::from_state(self.config.sgd.optimiser(), &checkpoint.take_prefixed("momentum."), &self.device);
         // In the order of the module's fields, which a file does not keep.
         let average = import(self.network.clone(), &checkpoint.take_prefixed("average.")).map_err(|e| e.to_string())?;

@@ -21,5 +21,5 @@ pub use epochs::{EpochLoop, Learner, Position, TrainError};
 pub use monitor::{ControlSums, Controls, Trouble};
 pub use pretrain::Pretraining;
 pub use schedule::{LearningRate, Schedule};
-pub use sgd::{Sgd, SgdConfig};
+pub use sgd::{InTraining, Sgd, SgdConfig};
 pub use statistics::with_statistics_of;

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 
 use super::checkpoint::Checkpoint;
 use super::epochs::{Learner, Position, TrainError};
-use super::sgd::{Sgd, SgdConfig};
+use super::sgd::{InTraining, Sgd, SgdConfig};
 use crate::batch::{self, Source};
 use crate::encoder::{AutoEncoder, MOMENTUM, Mode, export, import};
 use crate::images::{ImageCache, ViewConfig};
@@ -14,7 +14,7 @@ use crate::run::tables::Metric;
 /// An auto-encoder in training.
 #[derive(Debug)]
 pub struct Pretraining<'a> {
-    network: AutoEncoder,
+    network: InTraining<AutoEncoder>,
     optimiser: SgdConfig,
     sgd: Sgd,
     cache: &'a ImageCache,
@@ -35,12 +35,13 @@ impl<'a> Pretraining<'a> {
         seed: u64,
         device: Device,
     ) -> Self {
+        let network = InTraining::new(network);
         Self { network, optimiser, sgd: Sgd::new(optimiser), cache, views, freeze_encoder, seed, device }
     }
 
     /// The network as it stands.
     pub fn into_network(self) -> AutoEncoder {
-        self.network
+        self.network.into_inner()
     }
 }
 
@@ -65,7 +66,7 @@ impl Learner for Pretraining<'_> {
         if !value.is_finite() {
             return Err(TrainError::NotFinite { images: images.to_vec(), at });
         }
-        self.network = self.sgd.step(self.network.clone(), &mut loss.backward(), learning_rate);
+        self.sgd.step_in_place(&mut self.network, &mut loss.backward(), learning_rate);
         self.network.absorb(&drawn.statistics, MOMENTUM);
         Ok(value)
     }
@@ -76,14 +77,14 @@ impl Learner for Pretraining<'_> {
 
     fn save(&self) -> Checkpoint {
         let mut checkpoint = Checkpoint::default();
-        checkpoint.put_prefixed("network.", export(&self.network));
+        checkpoint.put_prefixed("network.", export(&*self.network));
         checkpoint.put_prefixed("momentum.", self.sgd.state());
         checkpoint
     }
 
     fn restore(&mut self, mut checkpoint: Checkpoint) -> Result<(), String> {
         let weights = checkpoint.take_prefixed("network.");
-        self.network = import(self.network.clone(), &weights).map_err(|e| e.to_string())?;
+        self.network = InTraining::new(import(self.network.clone(), &weights).map_err(|e| e.to_string())?);
         self.sgd = Sgd::from_state(self.optimiser, &checkpoint.take_prefixed("momentum."), &self.device);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Stochastic gradient descent as PyTorch does it.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
@@ -58,6 +59,11 @@ impl Sgd {
         module.map(&mut Step { path: Path::default(), sgd: self, gradients, lr })
     }
 
+    /// As [`step`](Self::step), moving the parameters where they lie in memory.
+    pub fn step_in_place<M: Module>(&mut self, module: &mut InTraining<M>, gradients: &mut Gradients, lr: f64) {
+        module.0 = module.0.take().map(|module| self.step(module, gradients, lr));
+    }
+
     /// The momentum buffers by the path of their parameter, for a checkpoint.
     pub fn state(&self) -> Vec<NamedTensor> {
         self.buffers
@@ -82,6 +88,40 @@ impl Sgd {
             })
             .collect();
         Self { config, buffers }
+    }
+}
+
+/// A module whose tensors nobody else holds between two steps, so that a step need not copy them: a clone of it
+/// would share them, and so would a reference that is kept.
+#[derive(Debug)]
+pub struct InTraining<M>(Option<M>);
+
+impl<M> InTraining<M> {
+    /// Takes the module over.
+    pub fn new(module: M) -> Self {
+        Self(Some(module))
+    }
+
+    /// Hands the module back.
+    pub fn into_inner(self) -> M {
+        self.0.expect(ABSENT)
+    }
+}
+
+/// Only [`Sgd::step_in_place`] takes the module out, and puts it back unless it panics.
+const ABSENT: &str = "a module is absent only while it is being moved";
+
+impl<M> Deref for InTraining<M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        self.0.as_ref().expect(ABSENT)
+    }
+}
+
+impl<M> DerefMut for InTraining<M> {
+    fn deref_mut(&mut self) -> &mut M {
+        self.0.as_mut().expect(ABSENT)
     }
 }
 
@@ -130,7 +170,7 @@ mod tests {
     use burn::module::{Module, Param};
     use burn::tensor::{Device, Tensor};
 
-    use super::{Sgd, SgdConfig};
+    use super::{InTraining, Sgd, SgdConfig};
     use crate::encoder::{AutoEncoder, EncoderConfig, Mode, NamedTensor, export};
 
     const CONFIG: SgdConfig = SgdConfig { momentum: 0.9, weight_decay: 0.01 };
@@ -181,6 +221,20 @@ mod tests {
         // A loss without influence: what moves is moved by decay alone.
         let mut gradients = (drawn.images * 0.0).sum().backward();
         (before, export(&Sgd::new(CONFIG).step(network, &mut gradients, 0.1)))
+    }
+
+    #[test]
+    fn a_step_in_place_is_the_same_step() {
+        let gradients = |param: &Param<Tensor<1>>| (param.val() * 2.0).sum().backward();
+        let (mut sgd, mut other) = (Sgd::new(CONFIG), Sgd::new(CONFIG));
+        let (mut param, mut moved) = (start(), InTraining::new(start()));
+        for _ in 0..3 {
+            let mut found = gradients(&param);
+            param = sgd.step(param, &mut found, 0.1);
+            let mut found = gradients(&moved);
+            other.step_in_place(&mut moved, &mut found, 0.1);
+        }
+        assert_eq!(export(&moved.into_inner()), export(&param));
     }
 
     fn moved((before, after): (Vec<NamedTensor>, Vec<NamedTensor>)) -> Vec<String> {

@@ -74,6 +74,14 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn where_nonzero(condition: __m512, value: __m512) -> __m512 {
+        // SAFETY: see the impl.
+        unsafe {
+            let nonzero = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(condition, _mm512_setzero_ps());
+            _mm512_maskz_mov_ps(nonzero, value)
+        }
+    }
+    #[inline(always)]
     unsafe fn relu(value: __m512) -> __m512 {
         // The instruction returns its second operand when either is NaN.
         // SAFETY: see the impl.

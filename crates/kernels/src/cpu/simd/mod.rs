@@ -91,6 +91,15 @@ impl Isa {
         }
     }
 
+    /// Floats that a core's second-level cache holds: 2 MB where there is AVX-512, as a rule, 512 KB elsewhere.
+    pub(crate) fn cache_floats(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => 400_000,
+            _ => 130_000,
+        }
+    }
+
     /// Floats in one full panel of the matrix kernel: its vectors times their lanes.
     pub(crate) fn panel(self) -> usize {
         match self {
@@ -136,6 +145,8 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn relu(value: Self::V) -> Self::V;
     /// `value` where `condition > 0`, zero elsewhere.
     unsafe fn where_positive(condition: Self::V, value: Self::V) -> Self::V;
+    /// `value` where `condition` is not zero (NaN is not), zero elsewhere.
+    unsafe fn where_nonzero(condition: Self::V, value: Self::V) -> Self::V;
 
     /// Transposes at most 16 rows by 16 columns: `to[c * to_row + r] = from[r * from_row + c]`.
     #[inline(always)]

@@ -59,6 +59,10 @@ impl Simd for Portable {
         std::array::from_fn(|i| if condition[i] > 0.0 { value[i] } else { 0.0 })
     }
     #[inline(always)]
+    unsafe fn where_nonzero(condition: [f32; 4], value: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| if condition[i] != 0.0 { value[i] } else { 0.0 })
+    }
+    #[inline(always)]
     unsafe fn relu(value: [f32; 4]) -> [f32; 4] {
         value.map(|x| if x < 0.0 { 0.0 } else { x })
     }

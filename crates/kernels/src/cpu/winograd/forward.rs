@@ -62,7 +62,7 @@ fn tile_block(out: usize, channels: usize) -> usize {
 /// put every row on the same few cache sets.
 pub(super) fn padded_row(isa: Isa, channels: usize) -> usize {
     let row = channels.next_multiple_of(isa.lanes());
-    if row >= 256 && row.is_multiple_of(64) { row + 16 } else { row }
+    if row >= 64 && row.is_multiple_of(32) { row + 16 } else { row }
 }
 
 /// Filters transformed once, to convolve many batches by tiles.

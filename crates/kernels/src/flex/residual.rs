@@ -1,0 +1,43 @@
+//! The sums of a residual network.
+
+use burn_flex::FlexTensor;
+
+use super::layout::{channels_last, map_of, tensor_of_map, values, whole_memory};
+use crate::cpu::buffer::Buffer;
+use crate::cpu::residual;
+use crate::cpu::simd::Isa;
+
+/// `max(a + b, 0)`
+pub(crate) fn add_relu(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+    let (a, b) = (channels_last(a), channels_last(b));
+    let map = map_of(&a);
+    let mut y = Buffer::new(map.len());
+    residual::add_relu(Isa::best(), values(&a), values(&b), &mut y);
+    tensor_of_map(y, map)
+}
+
+/// The gradient of either summand of [`add_relu`], whose output was `y`.
+pub(crate) fn add_relu_backward(y: FlexTensor, g: FlexTensor) -> FlexTensor {
+    let (y, g) = (channels_last(y), channels_last(g));
+    let map = map_of(&y);
+    let mut dx = Buffer::new(map.len());
+    residual::relu_gradient(Isa::best(), values(&y), values(&g), &mut dx);
+    tensor_of_map(dx, map)
+}
+
+/// `a + b`, in the memory of one of them where nobody else holds it.
+pub(crate) fn add(a: FlexTensor, b: FlexTensor) -> FlexTensor {
+    let (mut a, mut b) = (channels_last(a), channels_last(b));
+    if whole_memory(&mut a).is_none() {
+        std::mem::swap(&mut a, &mut b);
+    }
+    if let Some(sum) = whole_memory(&mut a) {
+        residual::add_to(Isa::best(), sum, values(&b));
+        return a;
+    }
+    let map = map_of(&a);
+    let mut sum = Buffer::new(map.len());
+    sum.copy_from_slice(values(&a));
+    residual::add_to(Isa::best(), &mut sum, values(&b));
+    tensor_of_map(sum, map)
+}

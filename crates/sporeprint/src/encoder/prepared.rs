@@ -1,0 +1,158 @@
+//! An encoder made ready to encode many batches with weights that no longer change.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use sporeprint_kernels::{NormToFold, PreparedConv2d, add_relu, max_pool2x2, max_pool3x3s2};
+
+use super::layers::{BatchNorm, Conv, EPSILON, Linear};
+use super::resnet::{Block, ResNet};
+use super::vgg::Vgg;
+use super::{Backbone, Encoder, EncoderConfig, merge};
+
+/// An [`Encoder`] in evaluation: batch norms folded into the convolutions before them, weights transformed once.
+///
+/// Its codes are those of `encoder.forward(images, Mode::Evaluate)` up to rounding. It holds a second copy of the
+/// weights, does not follow later changes of the encoder, and records no gradients.
+#[derive(Debug)]
+pub struct PreparedEncoder {
+    layers: Vec<Layer>,
+    head: Option<Linear>,
+    config: EncoderConfig,
+}
+
+#[derive(Debug)]
+enum Layer {
+    Conv(PreparedConv2d),
+    Pool2x2,
+    Pool3x3,
+    Residual { branch: Vec<PreparedConv2d>, projection: Option<PreparedConv2d> },
+}
+
+impl Encoder {
+    /// The encoder as it stands, prepared to encode many batches in evaluation.
+    pub fn prepare(&self) -> PreparedEncoder {
+        let encoder = self.valid();
+        let layers = match &encoder.backbone {
+            Backbone::Vgg(vgg) => vgg_layers(vgg),
+            Backbone::ResNet(resnet) => resnet_layers(resnet),
+        };
+        PreparedEncoder { layers, head: encoder.head, config: encoder.config }
+    }
+}
+
+impl PreparedEncoder {
+    /// What the encoder was built from.
+    pub fn config(&self) -> &EncoderConfig {
+        &self.config
+    }
+
+    /// Dimension of a code.
+    pub fn dim(&self) -> usize {
+        self.config.dim()
+    }
+
+    /// The codes of a batch of images.
+    ///
+    /// # Shapes
+    /// - images: `[batch, 3, image_size, image_size]`, RGB, normalised
+    /// - codes: `[batch, dim]`, not normalised
+    pub fn codes(&self, images: Tensor<4>) -> Tensor<2> {
+        let map = self.layers.iter().fold(images, |map, layer| layer.forward(map));
+        let merged = merge(map, self.config.merge);
+        match &self.head {
+            Some(head) => head.forward(merged),
+            None => merged,
+        }
+    }
+}
+
+impl Layer {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Conv(conv) => conv.forward(x),
+            Self::Pool2x2 => max_pool2x2(x).0,
+            Self::Pool3x3 => max_pool3x3s2(x),
+            Self::Residual { branch, projection } => {
+                let shortcut = projection.as_ref().map_or_else(|| x.clone(), |conv| conv.forward(x.clone()));
+                add_relu(branch.iter().fold(x, |x, conv| conv.forward(x)), shortcut)
+            }
+        }
+    }
+}
+
+fn vgg_layers(vgg: &Vgg) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    let mut convolutions = vgg.layers.iter();
+    for stage in vgg.stages {
+        let convolutions = convolutions.by_ref().take(stage.depth);
+        layers.extend(convolutions.map(|layer| Layer::Conv(folded(&layer.conv, &layer.norm, true, 1, 1))));
+        layers.push(Layer::Pool2x2);
+    }
+    layers
+}
+
+fn resnet_layers(resnet: &ResNet) -> Vec<Layer> {
+    let [stride, padding] = resnet.stem_geometry();
+    let mut layers = vec![Layer::Conv(folded(&resnet.conv1, &resnet.bn1, true, stride, padding))];
+    if resnet.stem_pools() {
+        layers.push(Layer::Pool3x3);
+    }
+    layers.extend(resnet.layers.iter().flatten().map(residual));
+    layers
+}
+
+fn residual(block: &Block) -> Layer {
+    let stride = block.stride;
+    let branch = match (&block.conv3, &block.bn3) {
+        (Some(conv3), Some(bn3)) => vec![
+            folded(&block.conv1, &block.bn1, true, 1, 0),
+            folded(&block.conv2, &block.bn2, true, stride, 1),
+            folded(conv3, bn3, false, 1, 0),
+        ],
+        _ => vec![folded(&block.conv1, &block.bn1, true, stride, 1), folded(&block.conv2, &block.bn2, false, 1, 1)],
+    };
+    let projection = block.downsample.as_ref().map(|to| folded(&to.conv, &to.norm, false, stride, 0));
+    Layer::Residual { branch, projection }
+}
+
+fn folded(conv: &Conv, norm: &BatchNorm, relu: bool, stride: usize, padding: usize) -> PreparedConv2d {
+    let norm = NormToFold {
+        gamma: norm.weight.val(),
+        beta: norm.bias.val(),
+        mean: norm.running_mean.val(),
+        var: norm.running_var.val(),
+        eps: EPSILON,
+    };
+    PreparedConv2d::new(conv.weight.val(), conv.bias.as_ref().map(Param::val), Some(norm), relu, stride, padding)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, Distribution, Tensor};
+
+    use crate::encoder::{Architecture, EncoderConfig, MOMENTUM, Mode, values};
+
+    #[test]
+    fn a_prepared_encoder_gives_the_codes_of_evaluation() {
+        let device = Device::flex().autodiff();
+        for (name, architecture) in Architecture::ALL {
+            let config =
+                EncoderConfig { architecture, width: 0.125, image_size: 64, head_dim: Some(7), ..Default::default() };
+            let mut encoder = config.init(&device, 3).expect("these can be built");
+            // Statistics and maps that are not those of an untrained network.
+            let batch = || Tensor::random([3, 3, 64, 64], Distribution::Normal(0.3, 1.5), &device);
+            for _ in 0..3 {
+                let encoded = encoder.forward(batch(), Mode::Train);
+                encoder.absorb(&encoded.statistics, 5.0 * MOMENTUM);
+            }
+            let images = batch();
+            let expected = values(encoder.forward(images.clone(), Mode::Evaluate).codes.without_autodiff());
+            let prepared = encoder.prepare();
+            let found = values(prepared.codes(images.without_autodiff()));
+            assert_eq!(found.len(), 3 * prepared.dim(), "{name}");
+            let norm = expected.iter().map(|x| x * x).sum::<f32>().sqrt();
+            let difference = found.iter().zip(&expected).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+            assert!(difference <= 1e-3 * norm, "{name}: off by {difference} of {norm}");
+        }
+    }
+}
