@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::neighbors::Neighbors;
+use crate::random::Random;
 
 /// Fraction of rows whose class is the most frequent one among their neighbours; equal counts go to the smaller class, as in
 /// scikit-learn's `KNeighborsClassifier`. With the table of [`nearest_others`](crate::nearest_others) this is the
@@ -50,33 +51,51 @@ pub fn knn_accuracy(neighbors: &Neighbors, classes: &[i32], bank_classes: &[i32]
 /// # Reference
 /// Venna and Kaski 2001; `sklearn.manifold.trustworthiness`, Euclidean.
 pub fn trustworthiness(rows: crate::RowsView<'_>, embedding: crate::RowsView<'_>, k: usize) -> Result<f64> {
+    sampled_trustworthiness(rows, embedding, k, rows.len(), 0)
+}
+
+/// [`trustworthiness`] from the neighbourhoods of `n_sampled` rows, drawn with `seed`, among all rows: `O(n_sampled n dim)`
+/// time. With `n_sampled` at least the number of rows it is the whole figure.
+///
+/// # Errors
+/// - as [`trustworthiness`], and `n_sampled` of 0
+pub fn sampled_trustworthiness(
+    rows: crate::RowsView<'_>,
+    embedding: crate::RowsView<'_>,
+    k: usize,
+    n_sampled: usize,
+    seed: u64,
+) -> Result<f64> {
     use rayon::prelude::*;
     let n = rows.len();
     if embedding.len() != n {
         return Err(Error::Length { what: "rows of the embedding", found: embedding.len(), expected: n });
     }
-    crate::error::check_setting(
-        k >= 1 && 2 * k < n,
-        "k",
-        k,
-        format!("1 to {} (below half the rows)", n.saturating_sub(1) / 2),
-    )?;
-    let near = crate::nearest_others(embedding, k, crate::Metric::Euclidean)?;
-    let penalties: Vec<u64> = (0..n)
-        .into_par_iter()
-        .map(|i| {
-            let distances: Vec<f32> = crate::lanes::dispatch(|| {
-                rows.iter().map(|row| crate::lanes::squared_distance(row, rows.row(i))).collect()
-            });
-            let one = |&j: &u32| {
-                let j = j as usize;
-                let nearer = |&(l, &d): &(usize, &f32)| l != i && (d < distances[j] || (d == distances[j] && l < j));
-                let rank = 1 + distances.iter().enumerate().filter(nearer).count();
-                rank.saturating_sub(k) as u64
+    let allowed = format!("1 to {} (below half the rows)", n.saturating_sub(1) / 2);
+    crate::error::check_setting(k >= 1 && 2 * k < n, "k", k, allowed)?;
+    crate::error::check_setting(n_sampled >= 1, "n_sampled", n_sampled, "at least 1")?;
+    let mut sample: Vec<u32> =
+        if n_sampled < n { Random::stream(seed, 0).sample(n, n_sampled) } else { (0..n as u32).collect() };
+    sample.sort_unstable();
+    let penalties: Vec<u64> = sample
+        .par_iter()
+        .map(|&i| {
+            let i = i as usize;
+            let distances = |of: crate::RowsView<'_>| -> Vec<f32> {
+                crate::lanes::dispatch(|| of.iter().map(|row| crate::lanes::squared_distance(row, of.row(i))).collect())
             };
-            near.indices_of(i).iter().map(one).sum()
+            let (far, near) = (distances(rows), distances(embedding));
+            let mut others: Vec<usize> = (0..n).filter(|&j| j != i).collect();
+            let by_nearness = |&a: &usize, &b: &usize| near[a].total_cmp(&near[b]).then(a.cmp(&b));
+            others.select_nth_unstable_by(k - 1, by_nearness);
+            let rank = |&j: &usize| {
+                let nearer = |&(l, &d): &(usize, &f32)| l != i && (d < far[j] || (d == far[j] && l < j));
+                (1 + far.iter().enumerate().filter(nearer).count()).saturating_sub(k) as u64
+            };
+            others[..k].iter().map(rank).sum()
         })
         .collect();
     let (n, k) = (n as f64, k as f64);
-    Ok(1.0 - penalties.iter().sum::<u64>() as f64 * 2.0 / (n * k * (2.0 * n - 3.0 * k - 1.0)))
+    let sum = penalties.iter().sum::<u64>() as f64;
+    Ok(1.0 - sum * 2.0 / (sample.len() as f64 * k * (2.0 * n - 3.0 * k - 1.0)))
 }

@@ -11,7 +11,7 @@ mod weighted_knn;
 
 pub(crate) use contingency::dense;
 pub(crate) use hungarian::best_matching;
-pub use knn::{knn_accuracy, trustworthiness};
+pub use knn::{knn_accuracy, sampled_trustworthiness, trustworthiness};
 pub use linear_probe::LinearProbe;
 pub use partition::{Agreement, agreement};
 pub use silhouette::{sampled_silhouette, silhouette, silhouettes};

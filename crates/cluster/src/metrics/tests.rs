@@ -66,6 +66,21 @@ fn figures_of_rows_equal_scikit_learn() {
 }
 
 #[test]
+fn a_sample_comes_close_to_the_whole_trustworthiness() {
+    let mut random = crate::random::Random::new(5);
+    let data: Vec<f32> = (0..600 * 4).map(|_| random.normal() as f32).collect();
+    let rows = Codes::new(data, 4).unwrap();
+    let plane: Vec<f32> = rows.view().iter().flat_map(|row| [row[0], row[1]]).collect();
+    let plane = Codes::new(plane, 2).unwrap();
+    let whole = trustworthiness(rows.view(), plane.view(), 10).unwrap();
+    let sampled = sampled_trustworthiness(rows.view(), plane.view(), 10, 200, 1).unwrap();
+    assert!((whole - sampled).abs() <= 0.03, "{whole} {sampled}");
+    assert!(whole > 0.6 && whole < 0.95, "{whole}");
+    assert_eq!(sampled_trustworthiness(rows.view(), plane.view(), 10, 600, 1).unwrap(), whole);
+    assert!(sampled_trustworthiness(rows.view(), plane.view(), 10, 0, 1).is_err());
+}
+
+#[test]
 fn a_stratified_sample_comes_close_to_the_full_silhouette() {
     let mut random = crate::random::Random::new(2);
     let mut data = Vec::new();
