@@ -1,5 +1,7 @@
 //! How long work tells what it does, and how it is asked to stop.
 
+use crate::run::tables::Metric;
+
 /// Watches a stage. Implementations draw bars, write lines, or do nothing.
 pub trait Observer: Sync {
     /// A piece of work of `total` items begins.
@@ -10,6 +12,8 @@ pub trait Observer: Sync {
     fn end(&self);
     /// Something the person should read: a warning with its remedy, or a result.
     fn note(&self, text: &str);
+    /// A line was added to `metrics.jsonl`: an epoch has ended, or something was measured.
+    fn measured(&self, _metric: &Metric) {}
     /// Whether the person asked to stop. Long work then saves its state and returns.
     fn interrupted(&self) -> bool;
 }

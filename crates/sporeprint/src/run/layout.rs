@@ -83,6 +83,8 @@ impl RunDir {
         evaluation => "evaluation.json";
         /// Pairs of images and their reconstructions, one picture.
         reconstructions => "reconstructions.png";
+        /// TensorBoard event files, written on request.
+        tensorboard => "tensorboard";
         /// Folder of the pages.
         report => "report";
         /// First page of the report.

@@ -48,7 +48,9 @@ pub(super) fn choose_k(session: &Session, rows: RowsView<'_>, observer: &dyn Obs
         let line = Metric::new("choose-k", evidence.k as f64);
         figures(evidence).into_iter().fold(line, |line, (name, figure)| line.number(name, figure))
     };
-    log(session, &choice.curve.iter().map(line).collect::<Vec<_>>())?;
+    let lines: Vec<Metric> = choice.curve.iter().map(line).collect();
+    log(session, &lines)?;
+    lines.iter().for_each(|line| observer.measured(line));
     let others = alternatives.iter().map(|k| format!("-k {k}")).collect::<Vec<_>>().join(" and ");
     let others = if others.is_empty() { String::new() } else { format!("; also worth a look: {others}") };
     observer.note(&format!("{} clusters are best separated and most stable{others}", choice.k));

@@ -128,6 +128,8 @@ impl EpochLoop {
         let mut state = restored.unwrap_or(LoopState { metrics: self.metrics_before, ..LoopState::default() });
         let mut log = MetricsLog::open(&self.metrics, state.metrics)?;
         let mut saved = Instant::now();
+        // Time left is reckoned from the images that this process has trained on.
+        let (begun, mut trained) = (Instant::now(), 0);
         while state.position.epoch < self.epochs {
             let epoch = state.position.epoch;
             let batches = shuffled(self.n_images, self.batch_size, self.seed, self.stage, epoch);
@@ -146,7 +148,10 @@ impl EpochLoop {
                 state.position.step += 1;
                 state.loss += loss * batch.len() as f64;
                 done += batch.len();
-                observer.advance(done as u64, &format!("loss {:.4}", state.loss / done as f64));
+                trained += batch.len();
+                let left = self.time_left(epoch, done, trained, begun);
+                observer
+                    .advance(done as u64, &format!("loss {:.4}, {left} left of the stage", state.loss / done as f64));
                 let interrupted = observer.interrupted();
                 if interrupted || (saved.elapsed() >= self.interval && done < self.n_images) {
                     self.save(learner, &state)?;
@@ -156,15 +161,17 @@ impl EpochLoop {
                     return Err(TrainError::Interrupted);
                 }
             }
-            observer.end();
             let seconds = started.elapsed().as_secs_f64();
             let (mut metric, words) = learner.end_epoch(epoch, Metric::new(self.stage, (epoch + 1) as f64));
             metric = metric
                 .number("loss", state.loss / self.n_images as f64)
                 .number("learning_rate", rate)
                 .number("images_per_second", (done - done_before) as f64 / seconds);
+            observer.advance(self.n_images as u64, &figures(&metric));
+            observer.end();
             log.append(&metric)?;
             state.metrics = log.n_bytes();
+            observer.measured(&metric);
             words.iter().for_each(|text| observer.note(text));
             state.position = Position { epoch: epoch + 1, batch: 0, step: state.position.step };
             state.loss = 0.0;
@@ -174,6 +181,12 @@ impl EpochLoop {
             }
         }
         Ok(())
+    }
+
+    /// What is left of the stage at the rate so far, in words.
+    fn time_left(&self, epoch: usize, done: usize, trained: usize, begun: Instant) -> String {
+        let images = (self.epochs - epoch) * self.n_images - done;
+        duration(begun.elapsed().as_secs_f64() * images as f64 / trained.max(1) as f64)
     }
 
     fn save(&self, learner: &impl Learner, state: &LoopState) -> Result<(), CheckpointError> {
@@ -200,5 +213,46 @@ impl EpochLoop {
         checkpoint.state.clone_from(&state.learner);
         learner.restore(checkpoint).map_err(damaged)?;
         Ok(Some(state))
+    }
+}
+
+/// Loss and control figures of an epoch, for one line.
+fn figures(metric: &Metric) -> String {
+    const SHOWN: [(&str, &str); 4] = [
+        ("overlap", "overlap"),
+        ("share_singletons", "alone"),
+        ("largest_cluster", "largest cluster"),
+        ("share_zero_gradient", "without gradient"),
+    ];
+    let figure = |name: &str| metric.fields.get(name).and_then(serde_json::Value::as_f64);
+    let loss = figure("loss").map_or("not finite".to_owned(), |loss| format!("{loss:.4}"));
+    let share = |(name, word): (&str, &str)| Some(format!(", {word} {:.0} %", 100. * figure(name)?));
+    format!("loss {loss}{}", SHOWN.into_iter().filter_map(share).collect::<String>())
+}
+
+/// Seconds as a person says them.
+fn duration(seconds: f64) -> String {
+    match seconds.round() as u64 {
+        s @ 0..=99 => format!("{s} s"),
+        s @ 100..=5999 => format!("{} min", (s + 30) / 60),
+        s => format!("{:.1} h", s as f64 / 3600.),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_one_line_with_its_control_figures() {
+        let metric = Metric::new("aggregate", 3.).number("loss", 1.25).number("overlap", 0.114);
+        assert_eq!(figures(&metric), "loss 1.2500, overlap 11 %");
+        assert_eq!(figures(&Metric::new("a", 1.).number("loss", f64::NAN)), "loss not finite");
+    }
+
+    #[test]
+    fn time_is_said_in_fitting_units() {
+        let cases = [(0., "0 s"), (99.4, "99 s"), (150., "3 min"), (5990., "100 min"), (7200., "2.0 h")];
+        cases.into_iter().for_each(|(seconds, words)| assert_eq!(duration(seconds), words));
     }
 }
