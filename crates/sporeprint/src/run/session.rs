@@ -96,8 +96,9 @@ pub enum SessionError {
     },
     /// The run was made by another version.
     #[error(
-        "the run in {} was made by sporeprint {found}, this is {expected}\nhint: results may differ between versions; \
-         use that version, or start anew with --overwrite",
+        "the run in {0} was made by sporeprint {found}, this is {expected}, and results may differ between versions\n\
+         hint: to upgrade it, run it again with its own settings: `sporeprint run PHOTOS --config {0}/config.toml --out \
+         NEW`; or read it with that version: `cargo install sporeprint-cli --version {found}`",
         path.display()
     )]
     OtherVersion {
@@ -181,12 +182,15 @@ impl Session {
     fn with_lock(dir: RunDir, lock: std::fs::File) -> Result<Self, SessionError> {
         let unreadable = |path: PathBuf, reason: String| SessionError::Unreadable { path, reason };
         let text = fs::read_to_string(dir.config())?;
-        let config: RunConfig = toml::from_str(&text).map_err(|e| unreadable(dir.config(), e.to_string()))?;
+        // The version first: another one may know other settings.
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| unreadable(dir.config(), e.to_string()))?;
         let expected = env!("CARGO_PKG_VERSION");
-        if config.version != expected {
-            let (path, found) = (dir.root().to_owned(), config.version);
+        let found = table.get("version").and_then(toml::Value::as_str).unwrap_or("of an unknown version");
+        if found != expected {
+            let (path, found) = (dir.root().to_owned(), found.to_owned());
             return Err(SessionError::OtherVersion { path, found, expected: expected.to_owned() });
         }
+        let config: RunConfig = toml::from_str(&text).map_err(|e| unreadable(dir.config(), e.to_string()))?;
         let stages = dir.stages();
         let marks = if stages.exists() {
             let text = fs::read_to_string(&stages)?;
@@ -270,7 +274,7 @@ pub(crate) fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
 
 /// Removes what a run wrote and nothing else; the settings last, so that a killed removal can be done again.
 fn clear(dir: &RunDir) -> Result<(), SessionError> {
-    let folders = [dir.cache(), dir.checkpoints(), dir.report(), dir.clusters()];
+    let folders = [dir.cache(), dir.checkpoints(), dir.report(), dir.clusters(), dir.tensorboard()];
     let files = [
         dir.stages(),
         dir.images(),
@@ -332,6 +336,16 @@ mod tests {
         assert!(error.to_string().contains("in use"), "{error}");
         drop(first);
         start(dir.path(), RunConfig::default(), Existing::Resume).expect("free again");
+    }
+
+    #[test]
+    fn a_run_of_another_version_is_refused_with_the_way_to_upgrade() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        fs::write(dir.path().join("config.toml"), "version = \"0.0.9\"\nsetting_of_that_time = 1\n").expect("written");
+        let error = Session::open(RunDir::new(dir.path())).expect_err("another version").to_string();
+        for word in ["sporeprint 0.0.9", "--config", "config.toml", "--version 0.0.9"] {
+            assert!(error.contains(word), "no {word} in {error}");
+        }
     }
 
     #[test]
