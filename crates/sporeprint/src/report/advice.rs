@@ -1,6 +1,8 @@
 //! What is wrong with a clustering, in words, and what to try.
 
-use super::{ReportData, summary::Summary};
+use super::summary::Summary;
+use super::words::{capital, count, grouped, percent, stage};
+use super::{ReportData, Sheets};
 
 /// One thing to know, with what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,14 +11,25 @@ pub(crate) struct Notice {
     pub(crate) remedy: String,
 }
 
+/// What stages decided and wrote down for people (`note` in the log), each once.
+pub(crate) fn notes(data: &ReportData) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for note in data.metrics.iter().filter_map(|metric| metric.get_text("note")) {
+        notes.retain(|known| known != note);
+        notes.push(note.to_owned());
+    }
+    notes
+}
+
 /// Everything worth a warning: what training reported (the last of each kind) and what the tables show.
-pub(crate) fn notices(data: &ReportData, summary: &Summary) -> Vec<Notice> {
+pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Vec<Notice> {
     let mut notices: Vec<Notice> = Vec::new();
     for metric in &data.metrics {
         if let Some(finding) = metric.get_text("warning") {
-            let remedy = metric.get_text("remedy").unwrap_or_default().to_owned();
+            let remedy = capital(metric.get_text("remedy").unwrap_or_default());
             notices.retain(|notice| notice.remedy != remedy || remedy.is_empty() && notice.finding != finding);
-            let finding = format!("{finding} ({}, epoch {})", metric.stage, metric.epoch);
+            let stage = stage(&metric.stage).to_lowercase();
+            let finding = format!("{} ({stage}, epoch {}).", capital(finding), metric.epoch);
             notices.push(Notice { finding, remedy });
         }
     }
@@ -31,32 +44,52 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary) -> Vec<Notice> {
     }
     if n_clusters > 1 && summary.largest() as f64 > 0.5 * n {
         add(
-            format!("One cluster holds {:.0} % of all images.", 100. * summary.largest() as f64 / n),
+            format!("One cluster holds {} of all images.", percent(summary.largest() as f64 / n)),
             "Ask for more clusters (-k), or cluster that group again on its own.",
         );
     }
     let copies = data.assignments.iter().filter(|row| row.duplicate_of.is_some()).count();
     if copies as f64 > 0.05 * n {
         add(
-            format!("{copies} images are near copies of others; they weigh on the clusters."),
-            "Look at them on the page of files and leave copies out.",
+            format!("{} in the folder; they weigh on the clusters.", are(copies, "near copy", "near copies")),
+            "The page of files shows each beside what it repeats; leave copies out of the folder.",
         );
     }
     let total = data.skipped.len() as f64 + n;
     if data.skipped.len() as f64 > 0.01 * total {
         add(
             format!(
-                "{} files could not be read ({:.1} %).",
-                data.skipped.len(),
-                100. * data.skipped.len() as f64 / total
+                "{} could not be read ({}).",
+                count(data.skipped.len(), "file"),
+                percent(data.skipped.len() as f64 / total)
             ),
             "The page of files names each with its reason.",
         );
     }
     if summary.n_noise() as f64 > 0.3 * n {
         add(
-            format!("{:.0} % of the images belong to no cluster.", 100. * summary.n_noise() as f64 / n),
+            format!("{} of the images belong to no cluster.", percent(summary.n_noise() as f64 / n)),
             "Use k-means instead of a density method, or a smaller --min-cluster-size.",
+        );
+    }
+    let (n_moved, n_absent) = (sheets.n_moved(), sheets.n_absent());
+    if n_moved > 0 && n_moved == data.n_images() && n_absent == 0 {
+        add(
+            "No photograph is where it was when the run read it.".to_owned(),
+            "Pictures come from the run's own cache, so these pages are complete; links to the originals lead nowhere.",
+        );
+    } else if n_moved > 0 && n_moved < data.n_images() {
+        add(
+            format!("{} no longer where the run found them.", are(n_moved, "photograph", "photographs")),
+            "Everything else works; the page of files lists them.",
+        );
+    }
+    if n_absent > 0 && n_absent == data.n_images() {
+        add("This run has no pictures: its pages show names.".to_owned(), "Groups, map and neighbours are complete.");
+    } else if n_absent > 0 {
+        add(
+            format!("{} shown by name, because the pixels are gone.", are(n_absent, "image", "images")),
+            "Put the files back and write the report again, or leave it so: nothing else is affected.",
         );
     }
     let figure =
@@ -77,30 +110,54 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary) -> Vec<Notice> {
     notices
 }
 
+fn are(n: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(n), if n == 1 { format!("{one} is") } else { format!("{many} are") })
+}
+
+/// A word that a shell takes as it is, quoted if it must be.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// What someone would do next, as commands of the program with a word of why.
 pub(crate) fn next_steps(data: &ReportData, summary: &Summary) -> Vec<(String, String)> {
     let mut steps = Vec::new();
     let n_clusters = summary.n_clusters();
+    let run = shell_word(&data.title);
     let mut add = |command: String, why: &str| steps.push((command, why.to_owned()));
+    if n_clusters == 0 {
+        return steps;
+    }
     if let Some(curve) = &data.k_curve {
-        for k in &curve.alternatives {
-            add(
-                format!("sporeprint cluster RUN -k {k}"),
-                if (*k as usize) < n_clusters { "coarser groups" } else { "finer groups" },
-            );
+        for &k in curve.alternatives.iter().filter(|&&k| k as usize != n_clusters) {
+            let why = if (k as usize) < n_clusters { "See coarser groups." } else { "See finer groups." };
+            add(format!("sporeprint cluster {run} -k {k}"), why);
         }
     } else if n_clusters > 1 {
-        add("sporeprint cluster RUN -k auto".to_owned(), "let the program weigh several numbers of clusters");
+        add(format!("sporeprint cluster {run} -k auto"), "Let the program weigh several numbers of clusters.");
     }
     if data.images.iter().all(|image| image.label.is_none()) {
         add(
-            "sporeprint evaluate RUN --labels from-dirs".to_owned(),
-            "measure against folder names, if they mean something",
+            format!("sporeprint evaluate {run} --labels from-dirs"),
+            "Compare the clusters with the names of the folders, if these mean something.",
         );
     }
-    if n_clusters > 0 {
-        add("sporeprint assign RUN NEW_PHOTOS".to_owned(), "sort tomorrow's pictures into the same clusters");
-        add("sporeprint report RUN --figures FIGURES".to_owned(), "pictures for papers and slides");
-    }
+    add(format!("sporeprint assign {run} NEW_PHOTOS"), "Sort tomorrow's photographs into the same clusters.");
+    add(format!("sporeprint report {run} --figures FIGURES"), "Make pictures for a paper or slides.");
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_runs_cannot_break_out_of_a_command() {
+        let cases = [("my-run", "my-run"), ("a b", "'a b'"), ("-k", "'-k'"), ("x'; ls '", r"'x'\''; ls '\'''")];
+        cases.into_iter().for_each(|(name, word)| assert_eq!(shell_word(name), word));
+    }
 }

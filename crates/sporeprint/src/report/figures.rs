@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use image::{Rgb, RgbImage, imageops};
 
-use super::escape::html_text;
-use super::pages::{k_series, stage_charts};
-use super::plots::{bar_chart, doubling_classes, line_chart};
+use super::confusion;
+use super::plots::{bar_chart, doubling_classes, line_chart, standalone};
 use super::raster::{cluster_color, disc};
 use super::sprites::{placeholder, square, write_png};
 use super::summary::{ClusterSummary, Summary};
+use super::training::{k_series, stage_charts};
+use super::words::measure;
 use super::{ReportData, ReportError, Thumbnails};
 use crate::run::write_atomically;
 
@@ -40,23 +41,25 @@ pub fn write_figures(dir: &Path, data: &ReportData, thumbnails: Thumbnails<'_>) 
         Ok(())
     };
     for (stage, charts) in stage_charts(data) {
-        for (title, series) in charts {
-            text(
-                format!("{}-{}.svg", file_word(&stage), file_word(&title)),
-                line_chart(&title, "epoch", &series, None),
-            )?;
+        for chart in charts {
+            let name = format!("{}-{}.svg", file_word(&stage), file_word(&chart.name));
+            text(name, standalone(&line_chart(&measure(&chart.name).title, "epoch", &chart.lines, None)))?;
         }
     }
     for line in k_series(data) {
         let chosen = data.k_curve.as_ref().map(|curve| f64::from(curve.chosen));
         let name = format!("k-{}.svg", file_word(&line.name));
-        text(name, line_chart(&line.name, "number of clusters", std::slice::from_ref(&line), chosen))?;
+        let title = measure(&line.name).title;
+        text(name, standalone(&line_chart(&title, "number of clusters", std::slice::from_ref(&line), chosen)))?;
     }
     if summary.n_clusters() > 0 {
         let bars = doubling_classes(summary.real().map(|cluster| cluster.size));
-        text("sizes.svg".to_owned(), bar_chart("Number of clusters by size", "images in the cluster", &bars))?;
+        text(
+            "sizes.svg".to_owned(),
+            standalone(&bar_chart("Number of clusters by size", "images in the cluster", &bars)),
+        )?;
         if !summary.labels.is_empty() {
-            text("confusion.svg".to_owned(), confusion(data, &summary))?;
+            text("confusion.svg".to_owned(), confusion::svg(data, &summary))?;
         }
         if let Some(map) = &data.map {
             text("map.svg".to_owned(), map_svg(data, map))?;
@@ -119,7 +122,7 @@ fn map_places(map: &[[f32; 2]]) -> (Vec<(f64, f64)>, f64) {
 fn map_svg(data: &ReportData, map: &[[f32; 2]]) -> String {
     let (places, radius) = map_places(map);
     let mut svg = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {MAP_SIDE} {MAP_SIDE}"><title>Map of {} images</title>"#,
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {MAP_SIDE} {MAP_SIDE}"><title>Map of {} images</title><rect width="{MAP_SIDE}" height="{MAP_SIDE}" fill="white"/>"#,
         places.len()
     );
     for (&(x, y), row) in places.iter().zip(&data.assignments) {
@@ -137,53 +140,6 @@ fn map_png(data: &ReportData, map: &[[f32; 2]]) -> RgbImage {
         disc(&mut picture, place, radius, cluster_color(row.cluster));
     }
     picture
-}
-
-/// Labels against clusters, each cell shaded by its share of the label; the 40 largest clusters.
-fn confusion(data: &ReportData, summary: &Summary) -> String {
-    const CELL: usize = 26;
-    const LEFT: usize = 180;
-    let columns: Vec<_> = summary.clusters.iter().take(40).collect();
-    let mut counts = vec![vec![0usize; columns.len()]; summary.labels.len()];
-    let mut totals = vec![0usize; summary.labels.len()];
-    for (row, &label) in data.assignments.iter().zip(&summary.label_ids) {
-        if label >= 0 {
-            totals[label as usize] += 1;
-            if let Some(column) = columns.iter().position(|cluster| cluster.id == row.cluster) {
-                counts[label as usize][column] += 1;
-            }
-        }
-    }
-    let (width, height) = (LEFT + CELL * columns.len() + 10, CELL * (summary.labels.len() + 1) + 10);
-    let mut svg = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="system-ui,sans-serif" font-size="11"><title>Labels against clusters</title>"#
-    );
-    for (at, cluster) in columns.iter().enumerate() {
-        let x = LEFT + CELL * at + CELL / 2;
-        let _ = write!(svg, r##"<text x="{x}" y="16" text-anchor="middle" fill="#6b6157">{}</text>"##, cluster.id);
-    }
-    for (label, row) in counts.iter().enumerate() {
-        let y = CELL * (label + 1);
-        let name = html_text(&summary.labels[label]);
-        let _ =
-            write!(svg, r##"<text x="{}" y="{}" text-anchor="end" fill="#26211c">{name}</text>"##, LEFT - 8, y + 17);
-        for (at, &count) in row.iter().enumerate() {
-            let share = count as f64 / totals[label].max(1) as f64;
-            let x = LEFT + CELL * at;
-            let _ = write!(
-                svg,
-                r##"<rect x="{x}" y="{y}" width="{0}" height="{0}" rx="3" fill="#a8481f" fill-opacity="{share:.3}" stroke="#e4ddd3"/>"##,
-                CELL - 2
-            );
-            if count > 0 {
-                let ink = if share > 0.5 { "#ffffff" } else { "#26211c" };
-                let (x, y) = (x + CELL / 2 - 1, y + 16);
-                let _ = write!(svg, r#"<text x="{x}" y="{y}" text-anchor="middle" fill="{ink}">{count}</text>"#);
-            }
-        }
-    }
-    svg.push_str("</svg>\n");
-    svg
 }
 
 /// A word for a file name: letters and digits, the rest dashes.

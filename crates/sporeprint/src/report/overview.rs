@@ -1,48 +1,45 @@
-//! The first page: what was run, what came out, what to do next.
+//! The first page: what was run, what came out, how good it is, what to do next.
 
 use super::escape::html_text;
 use super::html::Page;
-use super::plots::{bar_chart, doubling_classes, short};
+use super::plots::{bar_chart, doubling_classes};
 use super::summary::Summary;
-use super::{ReportData, Sheets, advice};
-
-/// Figures in the order of the table, with the names people know them by.
-const FIGURES: [(&str, &str, &str); 8] = [
-    ("acc", "ACC", "share of images in the right cluster under the best matching of clusters to labels"),
-    ("nmi", "NMI", "normalised mutual information with the labels, 1 is agreement"),
-    ("ari", "ARI", "adjusted Rand index, 0 is chance, 1 is agreement"),
-    ("ami", "AMI", "adjusted mutual information, 0 is chance, 1 is agreement"),
-    ("purity", "Purity", "share of images that carry their cluster's commonest label"),
-    ("knn", "k-NN", "share of images whose nearest codes vote for their label"),
-    ("silhouette", "Silhouette", "how much nearer an image is to its own cluster than to the next, -1 to 1"),
-    ("trustworthiness", "Map trust", "share of neighbours on the map that are neighbours in truth"),
-];
+use super::words::{codes, count, figure, figure_rank, grouped, percent};
+use super::{ReportData, Sheets, advice, story, verdict};
 
 pub(super) fn page(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Page {
     let (n, n_clusters) = (data.n_images(), summary.n_clusters());
+    let noun = if data.images.iter().all(|image| image.width == 0) && n > 0 { "item" } else { "photograph" };
     let lead = if data.assignments.is_empty() {
-        format!("{} read. There are no clusters yet: this page grows with the run.", count(n, "photograph"))
+        format!("{} read. There are no clusters yet: these pages grow with the run.", count(n, noun))
     } else {
-        format!("{} in {}, grouped by what they show.", count(n, "photograph"), count(n_clusters, "cluster"))
+        format!("{} in {}, grouped by what they show.", count(n, noun), count(n_clusters, "cluster"))
     };
-    let mut body = format!("<h1>{}</h1>\n<p class=\"lead\">{lead}</p>\n", html_text(&data.title));
+    let mut body = format!("<div class=\"hero\"><h1>{}</h1>\n<p class=\"lead\">{lead}</p>\n", html_text(&data.title));
+    body.push_str(&facts(data));
+    body.push_str("</div>\n");
     body.push_str(&tiles(data, summary, sheets));
     if n_clusters > 0 {
-        body.push_str("<section aria-labelledby=\"h-largest\"><h2 id=\"h-largest\">Largest clusters</h2>\n<div id=\"mosaic\" class=\"mosaic\"></div>\n<p style=\"margin-top:.9rem\"><a href=\"clusters.html\">All clusters</a></p></section>\n");
+        body.push_str("<section aria-labelledby=\"h-largest\"><div class=\"section-head\"><h2 id=\"h-largest\">Largest clusters</h2>");
+        body.push_str(&format!("<a href=\"clusters.html\">All {} ›</a></div>\n", count(n_clusters, "cluster")));
+        body.push_str("<div id=\"mosaic\" class=\"mosaic\"></div></section>\n");
+    } else if n > 0 {
+        body.push_str("<section aria-labelledby=\"h-some\"><div class=\"section-head\"><h2 id=\"h-some\">Some of the photographs</h2><a href=\"images.html\">All images ›</a></div>\n<div id=\"contact\" class=\"contact\"></div></section>\n");
     }
-    body.push_str("<div class=\"columns\">\n");
-    body.push_str(&notices(data, summary));
+    body.push_str("<div class=\"halves\">\n<div class=\"stack\">");
     body.push_str(&quality(data));
     if n_clusters > 0 {
         let bars = doubling_classes(summary.real().map(|cluster| cluster.size));
         let bars: Vec<_> = bars.into_iter().skip_while(|bar| bar.1 == 0.).collect();
         body.push_str(&format!(
-            "<section class=\"card\"><h2>Sizes of clusters</h2>{}</section>\n",
+            "<section class=\"card\" aria-labelledby=\"h-sizes\"><h2 id=\"h-sizes\">Sizes of clusters</h2>{}</section>\n",
             bar_chart("Number of clusters by size", "images in the cluster", &bars)
         ));
     }
+    body.push_str("</div>\n<div class=\"stack\">");
+    body.push_str(&notices(data, summary, sheets));
     body.push_str(&next(data, summary));
-    body.push_str("</div>\n");
+    body.push_str("</div>\n</div>\n");
     Page {
         file: "index.html",
         nav: "Overview",
@@ -52,117 +49,145 @@ pub(super) fn page(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Pag
     }
 }
 
+fn facts(data: &ReportData) -> String {
+    let facts: String = story::facts(data)
+        .iter()
+        .map(|(name, words)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", html_text(words)))
+        .collect();
+    if facts.is_empty() { facts } else { format!("<dl class=\"facts\">{facts}</dl>\n") }
+}
+
+/// One number with its name, where to see more, and a few words.
+struct Tile {
+    name: &'static str,
+    number: usize,
+    href: &'static str,
+    note: String,
+}
+
 fn tiles(data: &ReportData, summary: &Summary, sheets: &Sheets) -> String {
     let copies = data.assignments.iter().filter(|row| row.duplicate_of.is_some()).count();
-    let absent = sheets.absent.iter().filter(|&&absent| absent).count();
-    let mut tiles = vec![("Images", data.n_images(), String::new())];
+    let tile = |name, number, href, note: &str| Tile { name, number, href, note: note.to_owned() };
+    let mut tiles = vec![tile("Images", data.n_images(), "images.html", "")];
     if !data.assignments.is_empty() {
-        let share = 100. * summary.largest() as f64 / data.n_images().max(1) as f64;
-        tiles.push(("Clusters", summary.n_clusters(), String::new()));
-        tiles.push(("Largest cluster", summary.largest(), format!("{} % of all", short(share))));
-        tiles.push(("Single images", summary.n_singletons(), "clusters of one".to_owned()));
-        tiles.push(("Odd images", summary.n_odd(), "far from their cluster".to_owned()));
-        tiles.push(("Near copies", copies, String::new()));
+        let share = percent(summary.largest() as f64 / data.n_images().max(1) as f64);
+        tiles.push(tile("Clusters", summary.n_clusters(), "clusters.html", ""));
+        tiles.push(tile("Largest cluster", summary.largest(), "clusters.html", &format!("{share} of all")));
+        tiles.push(tile("Single images", summary.n_singletons(), "images.html#kind=single", "clusters of one"));
+        tiles.push(tile("Odd images", summary.n_odd(), "images.html#kind=odd", "far from their cluster"));
+        tiles.push(tile("Near copies", copies, "files.html#copies", "of other images"));
         if summary.n_noise() > 0 {
-            tiles.push(("Noise", summary.n_noise(), "in no cluster".to_owned()));
+            tiles.push(tile("Noise", summary.n_noise(), "cluster.html#-1", "in no cluster"));
         }
     }
-    tiles.push(("Skipped files", data.skipped.len(), "could not be read".to_owned()));
-    if absent > 0 {
-        tiles.push(("Missing now", absent, "moved since the run".to_owned()));
+    tiles.push(tile("Skipped files", data.skipped.len(), "files.html", "could not be read"));
+    if sheets.n_moved() > 0 {
+        tiles.push(tile("Moved files", sheets.n_moved(), "files.html#moved", "not where they were"));
+    }
+    if sheets.n_absent() > 0 {
+        tiles.push(tile("Without picture", sheets.n_absent(), "images.html#kind=absent", "shown by name"));
     }
     let tiles: String = tiles
         .into_iter()
-        .map(|(name, number, note)| {
-            format!("<div class=\"tile\"><dt>{name}</dt><dd>{}<small>{note}</small></dd></div>", grouped(number))
+        .map(|Tile { name, number, href, note }| {
+            let shown = grouped(number);
+            let shown = if number > 0 { format!("<a href=\"{href}\">{shown}</a>") } else { shown };
+            format!("<div class=\"tile\"><dt>{name}</dt><dd>{shown}<small>{note}</small></dd></div>")
         })
         .collect();
-    format!("<dl class=\"tiles\">{tiles}</dl>\n")
+    format!("<dl class=\"tiles\" aria-label=\"The run in numbers\">{tiles}</dl>\n")
 }
 
-fn notices(data: &ReportData, summary: &Summary) -> String {
-    let notices: String = advice::notices(data, summary)
+fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> String {
+    let mut shown: String = advice::notes(data)
+        .iter()
+        .map(|note| format!("<div class=\"notice note\"><p>{}</p></div>", html_text(note)))
+        .collect();
+    let warnings: String = advice::notices(data, summary, sheets)
         .iter()
         .map(|notice| {
             let (finding, remedy) = (html_text(&notice.finding), html_text(&notice.remedy));
             format!("<div class=\"notice\"><p>{finding}</p><p>{remedy}</p></div>")
         })
         .collect();
-    let calm = "<div class=\"notice calm\"><p>Nothing looks wrong.</p><p>Sizes, copies and training figures are in their usual ranges.</p></div>";
+    if warnings.is_empty() && !data.assignments.is_empty() {
+        shown.push_str("<div class=\"notice calm\"><p>Nothing looks wrong.</p><p>Sizes, copies and training figures are in their usual ranges.</p></div>");
+    }
+    shown.push_str(&warnings);
+    if shown.is_empty() {
+        return shown;
+    }
     format!(
-        "<section class=\"card\"><h2>Worth knowing</h2>{}</section>\n",
-        if notices.is_empty() { calm } else { &notices }
+        "<section class=\"card\" aria-labelledby=\"h-worth\"><h2 id=\"h-worth\">Worth knowing</h2>{shown}</section>\n"
     )
 }
 
+/// Sentences, then all figures of all codes; the best of each figure is marked.
 fn quality(data: &ReportData) -> String {
     if data.quality.is_empty() {
         return String::new();
     }
-    let shown: Vec<_> =
-        FIGURES.iter().filter(|figure| data.quality.iter().any(|row| row.figures.contains_key(figure.0))).collect();
-    let head: String = shown
+    let words: String =
+        verdict::sentences(data).iter().map(|sentence| format!("<p>{}</p>", html_text(sentence))).collect();
+    let mut keys: Vec<&str> = data.quality.iter().flat_map(|row| row.figures.keys()).map(String::as_str).collect();
+    keys.sort_by_key(|key| (figure_rank(key), *key));
+    keys.dedup();
+    let head: String = keys
         .iter()
-        .map(|(_, name, meaning)| {
-            format!("<th scope=\"col\"><abbr title=\"{}\">{name}</abbr></th>", html_text(meaning))
+        .map(|key| {
+            let (name, meaning) = figure(key);
+            let name = html_text(&name);
+            if meaning.is_empty() {
+                format!("<th scope=\"col\">{name}</th>")
+            } else {
+                format!("<th scope=\"col\"><abbr title=\"{}\">{name}</abbr></th>", html_text(meaning))
+            }
         })
         .collect();
+    let best = |key: &str| {
+        data.quality.iter().filter_map(|row| row.figures.get(key)).copied().fold(f64::NEG_INFINITY, f64::max)
+    };
     let rows: String = data
         .quality
         .iter()
         .map(|row| {
-            let cells: String = shown
+            let cells: String = keys
                 .iter()
-                .enumerate()
-                .map(|(at, (key, _, _))| match row.figures.get(*key) {
-                    Some(&figure) if at == 0 => format!(
-                        "<td><span class=\"bar\" aria-hidden=\"true\"><i style=\"width:{:.0}%\"></i></span>{figure:.3}</td>",
-                        100. * figure.clamp(0., 1.)
-                    ),
+                .map(|key| match row.figures.get(*key) {
+                    Some(&figure) if data.quality.len() > 1 && figure == best(key) => {
+                        format!("<td class=\"best\">{figure:.3}</td>")
+                    }
                     Some(figure) => format!("<td>{figure:.3}</td>"),
                     None => "<td>–</td>".to_owned(),
                 })
                 .collect();
-            let name = match row.codes.as_str() {
-                "final" => "This run".to_owned(),
-                "pixels" => "Pixels".to_owned(),
-                "untrained" => "Untrained network".to_owned(),
-                "autoencoder" => "Auto-encoder".to_owned(),
-                other => html_text(other),
-            };
             let class = if row.codes == "final" { " class=\"ours\"" } else { "" };
-            format!("<tr{class}><th scope=\"row\">{name}</th>{cells}</tr>")
+            format!("<tr{class}><th scope=\"row\">{}</th>{cells}</tr>", html_text(&codes(&row.codes)))
         })
         .collect();
+    let explained: String = keys
+        .iter()
+        .map(|key| figure(key))
+        .filter(|(_, meaning)| !meaning.is_empty())
+        .map(|(name, meaning)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", html_text(meaning)))
+        .collect();
     format!(
-        "<section class=\"card\"><h2>How good the grouping is</h2><div class=\"scroll\"><table><thead><tr><th scope=\"col\">Codes</th>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>\n"
+        "<section class=\"card\" aria-labelledby=\"h-quality\"><h2 id=\"h-quality\">How good the grouping is</h2><div class=\"prose\">{words}</div><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures of quality\"><table class=\"figures\"><thead><tr><th scope=\"col\">k-means on</th>{head}</tr></thead><tbody>{rows}</tbody></table></div><details><summary>What the figures mean</summary><dl class=\"terms\">{explained}</dl></details></section>\n"
     )
 }
 
 fn next(data: &ReportData, summary: &Summary) -> String {
     let steps: String = advice::next_steps(data, summary)
         .iter()
-        .map(|(command, why)| format!("<li><code>{}</code><br>{}</li>", html_text(command), html_text(why)))
+        .map(|(command, why)| {
+            let command = html_text(command);
+            format!("<li><p>{}</p><div class=\"command\"><code>{command}</code></div></li>", html_text(why))
+        })
         .collect();
     if steps.is_empty() {
         return String::new();
     }
-    format!("<section class=\"card\"><h2>What to try next</h2><ul>{steps}</ul></section>\n")
-}
-
-fn count(n: usize, one: &str) -> String {
-    format!("{} {one}{}", grouped(n), if n == 1 { "" } else { "s" })
-}
-
-/// A whole number with commas between thousands.
-pub(super) fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    format!(
+        "<section class=\"card\" aria-labelledby=\"h-next\"><h2 id=\"h-next\">What to try next</h2><ul class=\"steps\">{steps}</ul></section>\n"
+    )
 }

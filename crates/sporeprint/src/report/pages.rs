@@ -1,10 +1,11 @@
 //! All pages but the first. Those with pictures are filled by their scripts, the others stand as they are.
 
+use toml::{Table, Value};
+
 use super::escape::{html_block, html_text};
 use super::html::Page;
-use super::overview::grouped;
-use super::plots::{Series, line_chart};
 use super::summary::Summary;
+use super::words::{capital, grouped};
 use super::{ReportData, Sheets};
 
 /// Rows of a list that a page holds; the rest stands in the table.
@@ -14,13 +15,14 @@ pub(super) fn clusters(summary: &Summary) -> Page {
     let singles = if summary.n_singletons() > 0 { "" } else { " hidden" };
     let body = format!(
         r#"<h1>Clusters</h1>
-<p class="lead">Each card shows the medoid, the most typical image, and its nearest companions.</p>
-<div class="tools" role="search">
+<p class="lead">Each card shows the medoid, the most typical image, large, and the images nearest to the cluster's centre beside it.</p>
+<div class="tools" role="search" aria-label="Clusters">
 <label>Find by id or label<input type="search" id="filter" placeholder="12 or a label"></label>
-<label>Order<select id="sort"><option value="size">largest first</option><option value="small">smallest first</option><option value="tight">tightest first</option><option value="loose">loosest first</option><option value="id">by id</option></select></label>
-<label class="check"{singles}><input type="checkbox" id="singles" checked> single images too</label>
+<label>Order<select id="sort"><option value="size">largest first</option><option value="small">smallest first</option><option value="tight">tightest first</option><option value="loose">loosest first</option><option value="odd">most odd images first</option><option value="id">by id</option></select></label>
+<label class="check"{singles}><input type="checkbox" id="singles" checked> clusters of one too</label>
 <span class="count" id="count" role="status"></span>
 </div>
+<h2 class="visually-hidden">Found clusters</h2>
 <div id="grid"></div>
 <p class="empty" id="none" hidden>No cluster fits.</p>"#
     );
@@ -35,13 +37,14 @@ pub(super) fn clusters(summary: &Summary) -> Page {
 pub(super) fn cluster() -> Page {
     let body = r##"<div class="head">
 <div id="medoid"></div>
-<div><h1 id="title" aria-live="polite">Cluster</h1>
+<div><p class="kicker"><a href="clusters.html">Clusters</a></p><h1 id="title" aria-live="polite">Cluster</h1>
 <dl class="facts" id="facts"></dl>
-<p><a class="button" id="before" href="#">‹ Larger</a> <a class="button" id="after" href="#">Smaller ›</a> <button id="save">Save list (CSV)</button></p></div>
+<p class="buttons"><a class="button" id="before" href="#">‹ Larger</a><a class="button" id="after" href="#">Smaller ›</a><button id="save">Save list (CSV)</button></p></div>
 </div>
-<section id="near-box" class="card"><h2>Nearest clusters</h2><ul class="near" id="near"></ul></section>
-<div class="tools">
-<label>Order<select id="sort"><option value="near">nearest first</option><option value="far">farthest first</option><option value="odd">oddest first</option><option value="margin">least certain first</option></select></label>
+<section id="near-box" aria-labelledby="h-near"><h2 id="h-near">Nearest clusters</h2><ul class="near" id="near"></ul></section>
+<h2>Images</h2>
+<div class="tools" role="search" aria-label="Images of this cluster">
+<label>Order<select id="sort"><option value="near">nearest to the centre first</option><option value="far">farthest first</option><option value="odd">oddest first</option><option value="margin">least certain first</option></select></label>
 <label class="check"><input type="checkbox" id="odd"> odd ones only</label>
 <span class="count" id="count" role="status"></span>
 </div>
@@ -59,12 +62,13 @@ pub(super) fn cluster() -> Page {
 }
 
 pub(super) fn images() -> Page {
-    let body = r#"<h1>All images</h1>
-<div class="tools" role="search">
+    let body = r#"<h1>Images</h1>
+<p class="lead">Every image of the run. Each leads to the images most like it.</p>
+<div class="tools" role="search" aria-label="Images">
 <label>File name<input type="search" id="search" placeholder="part of a name"></label>
-<label>Show<select id="kind"><option value="">all</option><option value="odd">odd ones</option><option value="copy">near copies</option><option value="single">alone in their cluster</option><option value="absent">missing files</option></select></label>
+<label id="kind-box">Show<select id="kind"><option value="">all</option><option value="odd">odd ones</option><option value="copy">near copies</option><option value="single">alone in their cluster</option><option value="noise">in no cluster</option><option value="moved">moved files</option><option value="absent">without picture</option></select></label>
 <label id="label-box">Label<select id="label"><option value="">any</option></select></label>
-<label>Order<select id="sort"><option value="cluster">by cluster</option><option value="odd">oddest first</option><option value="margin">least certain first</option><option value="index">as found</option></select></label>
+<label id="sort-box">Order<select id="sort"><option value="cluster">by cluster</option><option value="odd">oddest first</option><option value="margin">least certain first</option><option value="index">as found</option></select></label>
 <span class="count" id="count" role="status"></span>
 </div>
 <div id="grid"></div>
@@ -80,44 +84,47 @@ pub(super) fn images() -> Page {
 pub(super) fn similar() -> Page {
     let body = r#"<div class="head">
 <div id="picture"></div>
-<div><h1 id="title" aria-live="polite">Similar images</h1>
+<div><p class="kicker"><a href="images.html">Images</a></p><h1 id="title" class="name" aria-live="polite">Similar images</h1>
 <dl class="facts" id="facts"></dl>
-<p><button id="any">Any other image</button></p></div>
+<p class="buttons"><button id="any">Any other image</button></p></div>
 </div>
 <h2 id="heading">Nearest images</h2>
 <div id="grid"></div>
-<p class="empty" id="none" hidden>There is no other image to compare with.</p>"#;
-    page(
-        "similar.html",
-        "Similar",
-        body.to_owned(),
-        &["data/run.js", "data/columns.js", "assets/core.js", "assets/grid.js", "assets/similar.js"],
-    )
+<p class="empty" id="none" hidden>There is no other image to compare with yet.</p>"#;
+    Page {
+        nav: "",
+        ..page(
+            "similar.html",
+            "Similar",
+            body.to_owned(),
+            &["data/run.js", "data/columns.js", "assets/core.js", "assets/grid.js", "assets/similar.js"],
+        )
+    }
 }
 
 pub(super) fn map(data: &ReportData) -> Page {
     let trust =
         data.quality.iter().filter(|row| row.codes == "final").find_map(|row| row.figures.get("trustworthiness"));
     let trust = trust.map_or_else(String::new, |trust| {
-        format!(" Trustworthiness {trust:.3}: so much of what lies together here lies together in truth.")
+        format!(" Trustworthiness {trust:.3} (1 is wholly): how far neighbours here are neighbours in truth.")
     });
     let body = format!(
         r#"<h1>Map</h1>
-<p class="lead">Every point is an image; like lies near like.{trust}</p>
-<div class="tools">
+<p class="lead">Every point is an image; like lies near like. Distances between far groups mean little.{trust}</p>
+<div class="tools" role="group" aria-label="Map">
 <label>Colour<select id="color"><option value="cluster">cluster</option><option value="label">label</option><option value="distance">distance</option><option value="outlier">oddness</option></select></label>
 <label>Only<select id="only"><option value="">all clusters</option></select></label>
 <button id="cluster-pick">Select cluster</button>
 <button id="lasso" aria-pressed="false">Lasso</button>
-<span><button id="plus" aria-label="Zoom in">+</button> <button id="minus" aria-label="Zoom out">−</button> <button id="home">Whole map</button></span>
+<button id="home">Whole map</button>
 <label class="check"><input type="checkbox" id="pictures" checked> pictures when near</label>
 </div>
 <div class="map-wrap">
-<div><div class="card map-box" id="box"><canvas id="canvas" tabindex="0" role="application" aria-label="Map of all images. Arrow keys move, plus and minus zoom, zero shows everything, L switches the lasso, Escape clears the selection. Choose a cluster and press Select cluster to list its images."></canvas><div class="tip" id="tip" hidden></div></div>
+<div><div class="card map-box" id="box"><canvas id="canvas" tabindex="0" role="application" aria-label="Map of all images. Arrow keys move, plus and minus zoom, zero shows everything, L switches the lasso, Escape clears the selection. Choose a cluster and press Select cluster to list its images."></canvas><div class="map-tools"><button id="plus" aria-label="Zoom in">+</button><button id="minus" aria-label="Zoom out">−</button></div><div class="tip" id="tip" hidden></div></div>
 <div class="legend" id="legend"></div></div>
-<section class="card side" aria-label="Selection"><h2 id="picked-count" role="status">Nothing selected</h2>
+<section class="card side" aria-label="Selection"><h2><span class="plain" id="picked-count" role="status">Nothing selected</span></h2>
 <p id="picked-help" class="count">Hold Shift and drag around points, or switch on the lasso.</p>
-<p><button id="save" class="primary" disabled>Save list (CSV)</button> <button id="clear" disabled>Clear</button></p>
+<p class="buttons"><button id="save" class="primary" disabled>Save list (CSV)</button><button id="clear" disabled>Clear</button></p>
 <div class="list" id="picked-list"><div id="picked"></div></div></section>
 </div>"#
     );
@@ -129,166 +136,60 @@ pub(super) fn map(data: &ReportData) -> Page {
     )
 }
 
-pub(super) fn curves(data: &ReportData) -> Option<Page> {
-    let mut body = String::new();
-    for (stage, charts) in stage_charts(data) {
-        let charts: String = charts
-            .iter()
-            .map(|(title, series)| {
-                let shown = html_text(title);
-                format!("<figure class=\"card\" style=\"margin:0\"><figcaption class=\"plot-title\">{shown}</figcaption>{}</figure>", line_chart(title, "epoch", series, None))
-            })
-            .collect();
-        body.push_str(&format!(
-            "<h2 style=\"margin-top:1.75rem\">{}</h2><div class=\"columns\">{charts}</div>",
-            html_text(&stage)
-        ));
-    }
-    if body.is_empty() {
-        return None;
-    }
-    Some(page("curves.html", "Training", format!("<h1>Training curves</h1>{body}"), &[]))
-}
-
-/// A title and the lines below it.
-pub(super) type Chart = (String, Vec<Series>);
-
-/// Charts per stage in order of appearance; losses share one chart and stand first.
-pub(super) fn stage_charts(data: &ReportData) -> Vec<(String, Vec<Chart>)> {
-    let mut stages: Vec<(String, Vec<Series>)> = Vec::new();
-    for metric in &data.metrics {
-        if metric.numbers().next().is_none() {
-            continue;
-        }
-        let at = stages.iter().position(|(stage, _)| *stage == metric.stage).unwrap_or_else(|| {
-            stages.push((metric.stage.clone(), Vec::new()));
-            stages.len() - 1
-        });
-        let lines = &mut stages[at].1;
-        for (name, number) in metric.numbers() {
-            let line = lines.iter().position(|line| line.name == name).unwrap_or_else(|| {
-                lines.push(Series { name: name.to_owned(), points: Vec::new() });
-                lines.len() - 1
-            });
-            lines[line].points.push((metric.epoch, number));
-        }
-    }
-    let is_loss = |line: &Series| line.name.starts_with("loss");
-    stages
-        .into_iter()
-        .map(|(stage, lines)| {
-            let (losses, others): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_loss);
-            let mut charts = Vec::new();
-            if !losses.is_empty() {
-                charts.push(("loss".to_owned(), losses));
-            }
-            charts.extend(others.into_iter().map(|line| (line.name.replace('_', " "), vec![line])));
-            (stage, charts)
-        })
-        .collect()
-}
-
 pub(super) fn reconstructions() -> Page {
-    let body = "<h1>Reconstructions</h1><p class=\"lead\">Images and what the auto-encoder makes of them.</p><div class=\"card\"><img class=\"wide-picture\" src=\"reconstructions.png\" alt=\"Rows of images, each beside its reconstruction\"></div>";
+    let body = "<h1>Reconstructions</h1><p class=\"lead\">Photographs, and under each what the auto-encoder drew from its code alone. What it keeps, such as colour, ground and outline, is what the groups can build on; what is washed out, it does not know.</p><figure class=\"card\"><img class=\"wide-picture\" src=\"reconstructions.png\" alt=\"Pairs of pictures: a photograph above, its reconstruction below\"></figure>";
     page("reconstructions.html", "Reconstructions", body.to_owned(), &[])
-}
-
-pub(super) fn k_curve(data: &ReportData) -> Option<Page> {
-    let curve = data.k_curve.as_ref()?;
-    let series = k_series(data);
-    let charts: String = series
-        .iter()
-        .map(|line| {
-            format!(
-                "<figure class=\"card\" style=\"margin:0\"><figcaption class=\"plot-title\">{}</figcaption>{}</figure>",
-                html_text(&line.name),
-                line_chart(&line.name, "number of clusters", std::slice::from_ref(line), Some(f64::from(curve.chosen)))
-            )
-        })
-        .collect();
-    let names: String = series.iter().map(|line| format!("<th scope=\"col\">{}</th>", html_text(&line.name))).collect();
-    let rows: String = curve
-        .points
-        .iter()
-        .map(|point| {
-            let cells: String = series
-                .iter()
-                .map(|line| {
-                    point
-                        .figures
-                        .get(&line.name)
-                        .map_or_else(|| "<td>–</td>".to_owned(), |figure| format!("<td>{figure:.3}</td>"))
-                })
-                .collect();
-            let class = if point.k == curve.chosen { " class=\"ours\"" } else { "" };
-            format!("<tr{class}><th scope=\"row\">{}</th>{cells}</tr>", point.k)
-        })
-        .collect();
-    let alternatives: Vec<_> = curve.alternatives.iter().map(u32::to_string).collect();
-    let others = if alternatives.is_empty() {
-        String::new()
-    } else {
-        format!(" Also worth a look: {}.", alternatives.join(", "))
-    };
-    let body = format!(
-        "<h1>Number of clusters</h1><p class=\"lead\">{} was chosen (dashed line).{others}</p><div class=\"columns\">{charts}</div><div class=\"card scroll\" style=\"margin-top:1.25rem\"><table><thead><tr><th scope=\"col\">Clusters</th>{names}</tr></thead><tbody>{rows}</tbody></table></div>",
-        curve.chosen
-    );
-    Some(page("k.html", "Number", body, &[]))
-}
-
-/// One line per figure of the k curve.
-pub(super) fn k_series(data: &ReportData) -> Vec<Series> {
-    let mut series: Vec<Series> = Vec::new();
-    for point in data.k_curve.iter().flat_map(|curve| &curve.points) {
-        for (name, &figure) in &point.figures {
-            let at = series.iter().position(|line| line.name == *name).unwrap_or_else(|| {
-                series.push(Series { name: name.clone(), points: Vec::new() });
-                series.len() - 1
-            });
-            series[at].points.push((f64::from(point.k), figure));
-        }
-    }
-    series
 }
 
 pub(super) fn files(data: &ReportData, sheets: &Sheets) -> Page {
     let copies = data.assignments.iter().filter(|row| row.duplicate_of.is_some()).count();
-    let absent = sheets.absent.iter().filter(|&&absent| absent).count();
-    let mut body = "<h1>Files</h1>".to_owned();
-    body.push_str(&format!("<section class=\"card\"><h2>Skipped files ({})</h2>", grouped(data.skipped.len())));
-    if data.skipped.is_empty() {
-        body.push_str("<p>Every file could be read.</p>");
-    } else {
-        let rows: String = data
-            .skipped
-            .iter()
-            .take(MAX_ROWS)
-            .map(|row| {
-                format!("<tr><td class=\"name\">{}</td><td>{}</td></tr>", html_text(&row.path), html_text(&row.reason))
-            })
-            .collect();
-        body.push_str(&format!("<div class=\"scroll\"><table><thead><tr><th scope=\"col\">File</th><th scope=\"col\">Reason</th></tr></thead><tbody>{rows}</tbody></table></div>"));
-        if data.skipped.len() > MAX_ROWS {
-            body.push_str(&format!(
-                "<p>{} more in <code>skipped.csv</code>.</p>",
-                grouped(data.skipped.len() - MAX_ROWS)
-            ));
-        }
+    let skipped = data.skipped.iter().map(|row| {
+        format!("<tr><td class=\"name\">{}</td><td>{}</td></tr>", html_text(&row.path), html_text(&row.reason))
+    });
+    let moved = data
+        .images
+        .iter()
+        .zip(&sheets.moved)
+        .filter(|(_, moved)| **moved)
+        .map(|(image, _)| format!("<tr><td class=\"name\">{}</td></tr>", html_text(&image.path)));
+    let mut body = "<h1>Files</h1><p class=\"lead\">What could not be read, what is no longer there, and what the folder holds twice.</p>".to_owned();
+    let none = "Every file could be read.";
+    body.push_str(&list(
+        "skipped",
+        "Skipped files",
+        data.skipped.len(),
+        none,
+        &["File", "Reason"],
+        "skipped.csv",
+        skipped,
+    ));
+    if sheets.n_moved() > 0 {
+        body.push_str(&list(
+            "moved",
+            "Moved files",
+            sheets.n_moved(),
+            "",
+            &["Where the run read it"],
+            "images.parquet",
+            moved,
+        ));
     }
-    body.push_str("</section>");
+    let absent = sheets.n_absent();
     if absent > 0 {
-        let were = if absent == 1 { "image was" } else { "images were" };
-        body.push_str(&format!("<section class=\"card\" style=\"margin-top:1.25rem\"><h2>Missing pictures ({})</h2><p>The pixels of {} {were} gone when this report was made; grey cells stand in their place. Everything else is unaffected.</p></section>", grouped(absent), grouped(absent)));
+        body.push_str(&format!(
+            "<section class=\"card\" aria-labelledby=\"h-absent\"><h2 id=\"h-absent\">Without picture <span>{}</span></h2><p>Their pixels were gone when this report was made; a cell with the name stands in the place of each. Everything else is unaffected. <a href=\"images.html#kind=absent\">See them</a></p></section>",
+            grouped(absent)
+        ));
     }
-    body.push_str(&format!("<h2 style=\"margin-top:1.75rem\">Near copies ({})</h2>", grouped(copies)));
-    if copies == 0 {
-        body.push_str("<p>No image repeats another.</p>");
+    body.push_str(&format!(
+        "<section id=\"copies\" aria-labelledby=\"h-copies\"><h2 id=\"h-copies\">Near copies <span>{}</span></h2>",
+        grouped(copies)
+    ));
+    body.push_str(if copies == 0 {
+        "<p>No image repeats another.</p></section>"
     } else {
-        body.push_str(
-            "<p class=\"lead\">Each pair shows the copy and the image that it repeats.</p><div id=\"pairs\"></div>",
-        );
-    }
+        "<p>Each pair shows the copy and the image that it repeats.</p><div id=\"pairs\"></div></section>"
+    });
     let scripts: &[&str] = if copies == 0 {
         &[]
     } else {
@@ -297,18 +198,82 @@ pub(super) fn files(data: &ReportData, sheets: &Sheets) -> Page {
     page("files.html", "Files", body, scripts)
 }
 
+/// A section with a table of files, cut where it gets long.
+fn list(
+    id: &str,
+    title: &str,
+    n: usize,
+    none: &str,
+    columns: &[&str],
+    table: &str,
+    rows: impl Iterator<Item = String>,
+) -> String {
+    let heading = format!(
+        "<section class=\"card\" id=\"{id}\" aria-labelledby=\"h-{id}\"><h2 id=\"h-{id}\">{title} <span>{}</span></h2>",
+        grouped(n)
+    );
+    if n == 0 {
+        return format!("{heading}<p>{none}</p></section>");
+    }
+    let head: String = columns.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect();
+    let rows: String = rows.take(MAX_ROWS).collect();
+    let more = if n > MAX_ROWS {
+        format!("<p>{} more in <code>{table}</code>.</p>", grouped(n - MAX_ROWS))
+    } else {
+        String::new()
+    };
+    format!(
+        "{heading}<div class=\"scroll tall\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{more}</section>"
+    )
+}
+
+/// The settings by section; as they stand in the file if they cannot be read.
 pub(super) fn settings(data: &ReportData) -> Page {
     let settings = if data.settings.trim().is_empty() {
         "<p>The run left no settings.</p>".to_owned()
+    } else if let Ok(table) = data.settings.parse::<Table>() {
+        let (tables, plain): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.is_table());
+        let mut cards = section("Run", plain.into_iter());
+        for (name, value) in tables {
+            cards.push_str(&section(name, value.as_table().into_iter().flatten()));
+        }
+        let raw = html_block(&data.settings);
+        format!(
+            "<div class=\"columns settings\">{cards}</div><details><summary>The file itself</summary><pre tabindex=\"0\" aria-label=\"config.toml\">{raw}</pre></details>"
+        )
     } else {
         format!("<pre tabindex=\"0\" aria-label=\"config.toml\">{}</pre>", html_block(&data.settings))
     };
     let body = format!(
-        "<h1>Settings</h1><p class=\"lead\">As resolved when the run began; <code>--config config.toml</code> repeats it.</p>{settings}"
+        "<h1>Settings</h1><p class=\"lead\">As resolved when the run began. <code>--config config.toml</code> repeats them.</p>{settings}"
     );
     page("settings.html", "Settings", body, &[])
 }
 
-fn page(file: &'static str, nav: &'static str, body: String, scripts: &'static [&'static str]) -> Page {
+/// One card of settings; tables inside tables get dotted names.
+fn section<'a>(name: &str, values: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
+    fn rows<'a>(prefix: &str, values: impl Iterator<Item = (&'a String, &'a Value)>, out: &mut String) {
+        for (name, value) in values {
+            match value {
+                Value::Table(table) => rows(&format!("{prefix}{name}."), table.iter(), out),
+                Value::String(text) => out.push_str(&row(&format!("{prefix}{name}"), text)),
+                other => out.push_str(&row(&format!("{prefix}{name}"), &other.to_string())),
+            }
+        }
+    }
+    let row_html = &mut String::new();
+    rows("", values, row_html);
+    if row_html.is_empty() {
+        return String::new();
+    }
+    let title = html_text(&capital(name));
+    format!("<section class=\"card\"><h2>{title}</h2><table><tbody>{row_html}</tbody></table></section>")
+}
+
+fn row(name: &str, value: &str) -> String {
+    format!("<tr><th scope=\"row\">{}</th><td class=\"name\">{}</td></tr>", html_text(name), html_text(value))
+}
+
+pub(super) fn page(file: &'static str, nav: &'static str, body: String, scripts: &'static [&'static str]) -> Page {
     Page { file, nav, title: nav.to_owned(), body, scripts }
 }

@@ -1,7 +1,7 @@
 //! Line charts and histograms as SVG.
 //!
 //! Colours are variables with fallbacks: on the pages they follow the reader's light or dark setting, in a file of
-//! their own they are those of the light one.
+//! their own ([`standalone`]) they are those of the light one.
 
 use std::fmt::Write;
 
@@ -129,6 +129,22 @@ pub fn bar_chart(title: &str, x_name: &str, bars: &[(String, f64)]) -> String {
     plot.finish()
 }
 
+/// A chart as a file of its own: on white, with plain colours, because programs for drawing know no variables.
+pub(super) fn standalone(svg: &str) -> String {
+    let mut out = String::with_capacity(svg.len());
+    let mut rest = svg;
+    while let Some((before, after)) = rest.split_once("var(") {
+        let (inside, after) = after.split_once(')').unwrap_or((after, ""));
+        out.push_str(before);
+        out.push_str(inside.split_once(',').map_or(inside, |(_, fallback)| fallback));
+        rest = after;
+    }
+    out.push_str(rest);
+    let open = out.find('>').map_or(0, |end| end + 1);
+    out.insert_str(open, &format!(r##"<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>"##));
+    out.replacen(" class=\"plot\"", &format!(" width=\"{WIDTH}\" height=\"{HEIGHT}\""), 1)
+}
+
 /// Counts whole numbers in classes of 1, 2, 3-4, 5-8, .. so that few and many show alike.
 #[must_use]
 pub fn doubling_classes(sizes: impl IntoIterator<Item = usize>) -> Vec<(String, f64)> {
@@ -178,7 +194,7 @@ struct Plot {
 impl Plot {
     fn new(title: &str, words: &str, x_range: (f64, f64), y_range: (f64, f64)) -> Self {
         let svg = format!(
-            r#"<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-family="system-ui,sans-serif"><title>{}</title><desc>{}</desc>"#,
+            r#"<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-family="Roboto,Helvetica,Arial,sans-serif"><title>{}</title><desc>{}</desc>"#,
             html_text(title),
             html_text(words)
         );
@@ -296,6 +312,14 @@ mod tests {
         let svg = line_chart("a <b>", "epoch", &[Series { name: "\"><script>".to_owned(), points }], None);
         assert_eq!(svg.matches("<polyline").count(), 2);
         assert!(!svg.contains("<script>") && !svg.contains("NaN"), "{svg}");
+    }
+
+    #[test]
+    fn a_chart_for_a_paper_has_plain_colours() {
+        let line = Series { name: "var(--x) (a)".to_owned(), points: vec![(1., 1.), (2., 3.)] };
+        let svg = standalone(&line_chart("loss", "epoch", &[line.clone(), line], Some(1.5)));
+        assert!(!svg.contains("var(") && svg.contains("stroke=\"#a8481f\""), "{svg}");
+        assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"240\""), "{svg}");
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn run(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Value {
         .collect();
     json!({
         "title": visible(&data.title),
+        "pictures": sheets.n_absent() < data.n_images(),
         "n": data.n_images(),
         "chunk": PART,
         "largest": summary.largest().max(1),
@@ -89,7 +90,11 @@ fn columns(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Value {
         "outlier": floats(|row| row.outlier),
         "duplicate_of": ints(|row| row.duplicate_of.map_or(-1, |of| of as i32)),
         "label": base64(summary.label_ids.iter().flat_map(|id| id.to_le_bytes())),
-        "absent": base64((0..n).map(|i| u8::from(sheets.absent.get(i).copied().unwrap_or(false)))),
+        // One bit for pixels that are gone, one for a file that is.
+        "absent": base64((0..n).map(|i| {
+            let bit = |flags: &[bool]| u8::from(flags.get(i).copied().unwrap_or(false));
+            bit(&sheets.absent) | bit(&sheets.moved) << 1
+        })),
         "order": base64(summary.order.iter().flat_map(|image| image.to_le_bytes())),
     })
 }

@@ -8,8 +8,10 @@ use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{ExtendedColorType, Rgb, RgbImage};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{ReportError, ReportOptions, Thumbnails};
+use crate::images::content_hash;
 use crate::run::write_atomically;
 
 /// JPEG quality at which thumbnails show no blocks.
@@ -59,8 +61,54 @@ impl SheetLayout {
 pub struct Sheets {
     /// Cells of a sheet.
     pub layout: SheetLayout,
-    /// Per image, by index: whether its pixels were gone.
+    /// Per image, by index: whether its pixels were gone. Pages then show its name.
     pub absent: Vec<bool>,
+    /// Per image, by index: whether its file is not where the run read it.
+    pub moved: Vec<bool>,
+}
+
+impl Sheets {
+    /// Images without pixels.
+    pub(super) fn n_absent(&self) -> usize {
+        self.absent.iter().filter(|&&absent| absent).count()
+    }
+
+    /// Images whose file is gone.
+    pub(super) fn n_moved(&self) -> usize {
+        self.moved.iter().filter(|&&moved| moved).count()
+    }
+}
+
+/// What a folder of sheets was made from, to know it again.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Made {
+    order: u64,
+    cell: u32,
+    absent: Vec<u32>,
+}
+
+/// File beside the sheets that holds [`Made`].
+const MADE: &str = "made.json";
+
+/// Takes over the sheets of an older report of the same pictures in the same order, as further names of the same
+/// files, so that pages can be renewed often while a run works.
+pub(super) fn reuse_sheets(old: &Path, dir: &Path, order: &[u32]) -> Option<Sheets> {
+    let made: Made = serde_json::from_str(&fs::read_to_string(old.join(MADE)).ok()?).ok()?;
+    if made.order != order_hash(order) {
+        return None;
+    }
+    for entry in fs::read_dir(old).ok()? {
+        let path = entry.ok()?.path();
+        let place = dir.join(path.file_name()?);
+        fs::hard_link(&path, &place).or_else(|_| fs::copy(&path, &place).map(drop)).ok()?;
+    }
+    let mut absent = vec![false; order.len()];
+    made.absent.iter().for_each(|&image| absent[image as usize] = true);
+    Some(Sheets { layout: SheetLayout::new(made.cell), absent, moved: Vec::new() })
+}
+
+fn order_hash(order: &[u32]) -> u64 {
+    content_hash(&order.iter().flat_map(|image| image.to_le_bytes()).collect::<Vec<u8>>(), 0)
 }
 
 /// Writes the pictures of `order` into `0.jpg`, `1.jpg`, .., in that order.
@@ -71,6 +119,9 @@ pub(super) fn write_sheets(dir: &Path, order: &[u32], options: &ReportOptions<'_
         .enumerate()
         .map(|(number, images)| {
             let (sheet, gone) = draw_sheet(images, layout, options.thumbnails);
+            if gone.len() == images.len() {
+                return Ok(gone);
+            }
             let path = dir.join(format!("{number}.jpg"));
             let mut bytes = Vec::new();
             JpegEncoder::new_with_quality(&mut bytes, QUALITY)
@@ -81,8 +132,11 @@ pub(super) fn write_sheets(dir: &Path, order: &[u32], options: &ReportOptions<'_
         })
         .collect::<Result<_, ReportError>>()?;
     let mut absent = vec![false; order.len()];
-    gone.into_iter().flatten().for_each(|image| absent[image as usize] = true);
-    Ok(Sheets { layout, absent })
+    let gone: Vec<u32> = gone.into_iter().flatten().collect();
+    gone.iter().for_each(|&image| absent[image as usize] = true);
+    let made = Made { order: order_hash(order), cell: layout.cell, absent: gone };
+    fs::write(dir.join(MADE), serde_json::to_string(&made).map_err(std::io::Error::other)?)?;
+    Ok(Sheets { layout, absent, moved: Vec::new() })
 }
 
 /// The larger the run, the smaller its thumbnails; none larger than most of the first few images are.
@@ -159,13 +213,18 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let order: Vec<u32> = (0..40).rev().collect();
         let thumbnails = |image: usize| (image != 7).then(|| plain(20 + image as u32, 64, 6 * image as u8));
-        let options = ReportOptions { thumbnails: &thumbnails, thumbnail_px: Some(192) };
+        let options = ReportOptions { thumbnail_px: Some(192), ..ReportOptions::new(&thumbnails) };
         let sheets = write_sheets(dir.path(), &order, &options).expect("written");
         assert_eq!(sheets.layout, SheetLayout { cell: 192, columns: 6, rows: 6 });
         assert_eq!(sheets.absent.iter().filter(|&&absent| absent).count(), 1);
         assert!(sheets.absent[7]);
         let second = image::open(dir.path().join("1.jpg")).expect("sheet").to_rgb8();
         assert_eq!(second.dimensions(), (6 * 192, 192));
+        let again = tempfile::tempdir().expect("temporary folder");
+        let reused = reuse_sheets(dir.path(), again.path(), &order).expect("the same pictures");
+        assert_eq!(reused, sheets);
+        assert!(again.path().join("1.jpg").exists());
+        assert!(reuse_sheets(dir.path(), again.path(), &[0, 1]).is_none());
         // Slot 36 holds image 3, the first of the second sheet.
         assert!(second.get_pixel(96, 96).0[0].abs_diff(18) <= 2);
     }

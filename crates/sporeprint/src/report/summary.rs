@@ -118,3 +118,43 @@ fn top_label(images: &[u32], label_ids: &[i32], labels: &[String]) -> Option<(St
     let (&id, &count) = counts.iter().max_by_key(|&(&id, &count)| (count, std::cmp::Reverse(id)))?;
     Some((labels[id as usize].clone(), count as f64 / labelled as f64))
 }
+
+/// Labels against clusters.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Confusion {
+    /// Clusters of the columns: those that share a commonest label stand together, larger ones first.
+    pub(crate) clusters: Vec<i32>,
+    /// Images per label (as [`Summary::labels`]) and column.
+    pub(crate) counts: Vec<Vec<usize>>,
+    /// Images per label, in all clusters.
+    pub(crate) totals: Vec<usize>,
+}
+
+impl Confusion {
+    /// Counts the images of the `most` largest clusters.
+    pub(crate) fn new(data: &ReportData, summary: &Summary, most: usize) -> Self {
+        let mut columns: Vec<&ClusterSummary> = summary.clusters.iter().take(most).collect();
+        let label = |cluster: &ClusterSummary| {
+            cluster.top_label.as_ref().and_then(|(label, _)| summary.labels.binary_search(label).ok())
+        };
+        columns.sort_by_key(|cluster| {
+            (cluster.id < 0, label(cluster).unwrap_or(usize::MAX), std::cmp::Reverse(cluster.size), cluster.id)
+        });
+        let clusters: Vec<i32> = columns.iter().map(|cluster| cluster.id).collect();
+        let place: BTreeMap<i32, usize> = clusters.iter().enumerate().map(|(at, &id)| (id, at)).collect();
+        let mut counts = vec![vec![0; clusters.len()]; summary.labels.len()];
+        let mut totals = vec![0; summary.labels.len()];
+        for (row, &label) in data.assignments.iter().zip(&summary.label_ids).filter(|(_, label)| **label >= 0) {
+            totals[label as usize] += 1;
+            if let Some(&column) = place.get(&row.cluster) {
+                counts[label as usize][column] += 1;
+            }
+        }
+        Self { clusters, counts, totals }
+    }
+
+    /// Share of a label's images that a column holds.
+    pub(crate) fn share(&self, label: usize, column: usize) -> f64 {
+        self.counts[label][column] as f64 / self.totals[label].max(1) as f64
+    }
+}

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
-use sporeprint_cluster::{Metric, RowsView, agreement, knn_accuracy, nearest_others, sampled_silhouette, silhouette};
+use sporeprint_cluster::{
+    Metric, RowsView, agreement, knn_accuracy, nearest_others, sampled_silhouette, sampled_trustworthiness, silhouette,
+};
 
 use super::cluster::codes;
 use super::codes::unit_codes;
@@ -16,9 +18,12 @@ use super::{Images, StageError};
 use crate::encoder::{FrozenEncoder, Pixels, PixelsConfig, WeightsSource};
 use crate::progress::Observer;
 use crate::run::tables::{Quality, read_assignments, write_quality};
-use crate::run::{Session, Stage};
+use crate::run::{Session, Stage, read_npy};
 use crate::train::frozen_codes_of_all;
 
+/// Neighbours on the map that are looked up in truth, and images whose neighbours are.
+const MAP_NEIGHBORS: usize = 10;
+const MAP_SAMPLE: usize = 2000;
 /// Neighbours that vote in the k-NN accuracy.
 const VOTERS: usize = 20;
 /// Images above which the silhouette is taken of a sample of each cluster: in full it takes the square of their number.
@@ -59,7 +64,13 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
         rows.push(baseline("codes", session, &codes, dim, n_clusters, labels)?);
     }
     let prepared = prepare(codes, dim, &session.config.cluster);
-    rows.push(quality("final", RowsView::new(&prepared.rows, dim)?, &found, labels)?);
+    let prepared = RowsView::new(&prepared.rows, dim)?;
+    let mut own = quality("final", prepared, &found, labels)?;
+    if let Some(trust) = map_trust(session, prepared)? {
+        own.figures.insert("trustworthiness".to_owned(), trust);
+        observer.note(&format!("map: trustworthiness {trust:.3} (1: neighbours there are neighbours in truth)"));
+    }
+    rows.push(own);
     write_quality(&session.dir.evaluation(), &rows)?;
     Ok(session.mark_done(Stage::Evaluate)?)
 }
@@ -87,6 +98,20 @@ fn networks(
         rows.push(baseline("autoencoder", session, &codes, encoder.dim(), n_clusters, labels)?);
     }
     Ok(())
+}
+
+/// Trustworthiness of the map, if there is one of these images and they are enough to ask.
+fn map_trust(session: &Session, rows: RowsView<'_>) -> Result<Option<f64>, StageError> {
+    let path = session.dir.map();
+    if !path.exists() || rows.len() <= 2 * MAP_NEIGHBORS {
+        return Ok(None);
+    }
+    let map = read_npy::<f32>(&path)?;
+    if map.shape != [rows.len(), 2] {
+        return Ok(None);
+    }
+    let places = RowsView::new(&map.data, 2)?;
+    Ok(Some(sampled_trustworthiness(rows, places, MAP_NEIGHBORS, MAP_SAMPLE, session.config.seed)?))
 }
 
 fn baseline(

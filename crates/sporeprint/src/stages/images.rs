@@ -8,7 +8,7 @@ use crate::images::{
     Built, CacheConfig, DHash, FindOptions, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images,
 };
 use crate::progress::Observer;
-use crate::report::Picture;
+use crate::report::{Picture, visible};
 use crate::run::tables::{ImageRow, ImageStatus, SkippedRow, read_images, write_images, write_skipped};
 use crate::run::{RunDir, Session, Stage};
 
@@ -120,7 +120,7 @@ impl Images {
     }
 
     /// The pixels that pages show: views where they are there, for they are larger than what the network sees.
-    pub(super) fn picture(&self, index: usize) -> Option<Picture<'_>> {
+    pub fn picture(&self, index: usize) -> Option<Picture<'_>> {
         let view = self.cache.view(self.place(index)?);
         Some(Picture { width: view.width as u32, height: view.height as u32, data: view.data.into() })
     }
@@ -191,7 +191,7 @@ pub fn scan(session: &mut Session, observer: &dyn Observer) -> Result<Images, St
 /// Says which files could not be read: the first few, and where the others are listed.
 pub(super) fn note_skipped(images: &Images, list: Option<&Path>, observer: &dyn Observer) {
     for skipped in images.skipped.iter().take(5) {
-        observer.note(&format!("skipped {}: {}", skipped.path.display(), skipped.reason));
+        observer.note(&visible(&format!("skipped {}: {}", skipped.path.display(), skipped.reason)));
     }
     if images.n_skipped > 5 {
         let list = list.map_or(String::new(), |list| format!("; {} has every reason", list.display()));

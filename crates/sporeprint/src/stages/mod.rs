@@ -16,6 +16,7 @@ mod partition;
 mod prepare;
 mod probe;
 mod search;
+mod pictures;
 mod sort;
 mod tables;
 mod train;
@@ -31,6 +32,7 @@ pub use images::{Images, reopen, save_labels, scan};
 pub use import::import;
 pub use name::{Words, name_clusters};
 pub use probe::{Probe, probe};
+pub use pictures::Pictures;
 pub use sort::sort_into_folders;
 pub use train::{aggregate, embed, forget_checkpoints, pretrain};
 pub use train_encoder::{TrainedEncoder, train_encoder};
@@ -38,8 +40,8 @@ pub use train_encoder::{TrainedEncoder, train_encoder};
 use std::path::{Path, PathBuf};
 
 use crate::progress::Observer;
-use crate::report::{ReportData, ReportOptions, write_figures};
-use crate::run::Session;
+use crate::report::{ReportData, ReportOptions, Thumbnails, write_figures};
+use crate::run::{RunDir, Session};
 
 /// Writes the pages of a run from its tables.
 ///
@@ -47,16 +49,39 @@ use crate::run::Session;
 /// When a table cannot be read or a page not be written.
 pub fn report(session: &Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
     let thumbnails = |index: usize| images.picture(index);
-    let page = crate::report::write(&session.dir, &ReportOptions { thumbnails: &thumbnails, thumbnail_px: None })?;
+    let page = crate::report::write(&session.dir, &ReportOptions::new(&thumbnails))?;
     observer.note(&format!("report: {}", page.display()));
     Ok(())
+}
+
+/// Writes the pages of a run that is there, whose images need not be.
+///
+/// # Errors
+/// When the run has read no images yet, a table cannot be read or a page not be written.
+pub fn report_again(session: &Session, pictures: &Pictures, observer: &dyn Observer) -> Result<(), StageError> {
+    if !session.dir.images().exists() {
+        let run = images::root(&session.dir);
+        return Err(StageError::NotYet { run, missing: "images", verb: "run PHOTOS --out DIR" });
+    }
+    let thumbnails = |index: usize| pictures.get(index);
+    let page = crate::report::write(&session.dir, &ReportOptions::new(&thumbnails))?;
+    observer.note(&format!("report: {}", page.display()));
+    Ok(())
+}
+
+/// Writes the pages of a run that still works: they renew themselves, and grow each time this is called.
+///
+/// # Errors
+/// When a table cannot be read or a page not be written.
+pub fn growing_report(dir: &RunDir, thumbnails: Thumbnails<'_>) -> Result<PathBuf, StageError> {
+    Ok(crate::report::write(dir, &ReportOptions { growing: true, ..ReportOptions::new(thumbnails) })?)
 }
 
 /// Writes pictures for papers and slides: cluster sheets, the map, curves, the k curve, confusion with labels.
 ///
 /// # Errors
 /// When a table cannot be read or a picture not be written.
-pub fn figures(session: &Session, images: &Images, dir: &Path) -> Result<Vec<PathBuf>, StageError> {
-    let thumbnails = |index: usize| images.picture(index);
-    Ok(write_figures(dir, &ReportData::from_run(&session.dir)?, &thumbnails)?)
+pub fn figures(run: &RunDir, pictures: &Pictures, dir: &Path) -> Result<Vec<PathBuf>, StageError> {
+    let thumbnails = |index: usize| pictures.get(index);
+    Ok(write_figures(dir, &ReportData::from_run(run)?, &thumbnails)?)
 }

@@ -111,8 +111,14 @@ impl GeneratedRun {
             title: "mushrooms".to_owned(),
             images,
             skipped: vec![
-                SkippedRow { path: "/photos/cup/broken.jpg".to_owned(), reason: "the file ends in the middle of the picture".to_owned() },
-                SkippedRow { path: "/photos/=HYPERLINK(\"x\").png".to_owned(), reason: "not an image: 12 bytes of text".to_owned() },
+                SkippedRow {
+                    path: "/photos/cup/broken.jpg".to_owned(),
+                    reason: "the file ends in the middle of the picture".to_owned(),
+                },
+                SkippedRow {
+                    path: "/photos/=HYPERLINK(\"x\").png".to_owned(),
+                    reason: "not an image: 12 bytes of text".to_owned(),
+                },
             ],
             assignments,
             clusters,
@@ -121,7 +127,7 @@ impl GeneratedRun {
             metrics: metrics(),
             quality: quality(),
             k_curve: Some(k_curve(n_clusters as u32)),
-            settings: "# as resolved\nencoder = \"vgg16-bn\"\nimage_size = 64\nn_clusters = 10\nseed = 0\n\n[aggregate]\nepochs = 30\ntemperature = 0.2\nmixing_rate = 0.5\n".to_owned(),
+            settings: SETTINGS.to_owned(),
             has_reconstructions: true,
         };
         Self { data }
@@ -175,6 +181,36 @@ impl GeneratedRun {
         pairs.save(run.reconstructions()).expect("reconstructions");
     }
 }
+
+const SETTINGS: &str = r#"# as resolved
+version = "0.1.0"
+seed = 0
+
+[images]
+paths = ["/photos"]
+labels = "from-dirs"
+
+[encoder]
+architecture = "vgg16-bn"
+width = 0.25
+image_size = 64
+
+[pretrain]
+epochs = 20
+
+[aggregate]
+objective = "local-aggregation"
+epochs = 30
+temperature = 0.2
+mixing_rate = 0.5
+
+[aggregate.sgd]
+learning_rate = 0.02
+
+[cluster]
+n_clusters = "auto"
+n_init = 10
+"#;
 
 fn metrics() -> Vec<Metric> {
     let short = |number: f64| (number * 1e4).round() / 1e4;

@@ -8,8 +8,11 @@
     const images = Array.from(SP.order.subarray(cluster.start, cluster.start + cluster.size));
     document.title = `${SP.clusterName(cluster.id)} · ${SP.title}`;
     SP.by("title").textContent = SP.clusterName(cluster.id);
-    SP.by("medoid").replaceChildren(SP.el("a", { href: `similar.html#${cluster.medoid}`, "aria-label": "Medoid, the most typical image" }, SP.thumb(cluster.medoid, 160)));
-    const facts = [["Images", cluster.size.toLocaleString("en")], ["Spread", SP.figure(cluster.spread)], ["Odd", String(cluster.odd)]];
+    SP.by("medoid").replaceChildren(SP.el("a", { class: "shot", href: `similar.html#${cluster.medoid}`, "aria-label": "Medoid, the most typical image" }, SP.thumb(cluster.medoid, Math.max(128, Math.min(SP.sheet.cell, 200)))));
+    const share = 100 * cluster.size / SP.n;
+    const facts = [["Images", `${cluster.size.toLocaleString("en")}, ${share < 10 ? share.toFixed(1) : share.toFixed(0)} % of all`]];
+    if (cluster.id >= 0) facts.push(["Spread", `${SP.figure(cluster.spread)}, the mean distance to the centre`]);
+    facts.push(["Odd", cluster.odd ? `${cluster.odd.toLocaleString("en")}, far from the centre` : "none"]);
     if (SP.labels.length) {
       const counts = new Map();
       for (const i of images) if (SP.label[i] >= 0) counts.set(SP.labelName(i), (counts.get(SP.labelName(i)) || 0) + 1);
@@ -18,9 +21,10 @@
     }
     SP.by("facts").replaceChildren(...facts.map(([term, text]) => SP.el("div", {}, SP.el("dt", {}, term), SP.el("dd", {}, text))));
     const near = cluster.nearest.map((id) => SP.clusterById.get(id)).filter(Boolean);
-    SP.by("near").replaceChildren(...near.map((other) => SP.el("li", {}, SP.el("a", { href: `#${other.id}` }, SP.thumb(other.medoid, 64), SP.clusterName(other.id)))));
+    SP.by("near").replaceChildren(...near.map((other) => SP.el("li", {}, SP.el("a", { href: `#${other.id}` }, SP.thumb(other.medoid, 96), SP.el("span", {}, SP.clusterName(other.id), SP.el("br"), SP.el("small", {}, SP.count(other.size, "image")))))));
     SP.by("near-box").hidden = near.length === 0;
     const step = (by) => SP.clusters[(cluster.rank + by + SP.clusters.length) % SP.clusters.length].id;
+    for (const [id, by] of [["before", -1], ["after", 1]]) SP.by(id).setAttribute("aria-label", `${by < 0 ? "Larger" : "Smaller"}: ${SP.clusterName(step(by))}`);
     SP.by("before").href = `#${step(-1)}`;
     SP.by("after").href = `#${step(1)}`;
     const show = () => {
@@ -32,7 +36,7 @@
       if (order === "odd") list = [...list].sort((a, b) => SP.outlier[b] - SP.outlier[a] || a - b);
       SP.by("count").textContent = SP.count(list.length, "image");
       SP.by("none").hidden = list.length > 0;
-      grid.show(list, (i, px) => SP.shot(i, px, SP.labels.length ? SP.labelName(i) || `distance ${SP.figure(SP.distance[i])}` : `distance ${SP.figure(SP.distance[i])}`));
+      grid.show(list, (i, px) => SP.shot(i, px, SP.labelName(i) || (cluster.id < 0 ? "" : `distance ${SP.figure(SP.distance[i])}`)));
     };
     SP.by("sort").oninput = show;
     SP.by("odd").oninput = show;

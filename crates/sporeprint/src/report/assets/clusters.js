@@ -1,12 +1,13 @@
 /* All clusters as cards. */
 "use strict";
 (() => {
-  const grid = new SP.Grid(SP.by("grid"), { width: 262, height: (cell) => 2 * Math.floor((cell - 47) / 5) + 106, gap: 16, stretch: true, label: "Clusters" });
+  const grid = new SP.Grid(SP.by("grid"), { width: 256, height: (cell) => SP.cardHeight(cell), gap: 16, stretch: true, label: "Clusters" });
   const orders = {
     size: (a, b) => b.size - a.size || a.id - b.id,
     small: (a, b) => a.size - b.size || a.id - b.id,
     tight: (a, b) => a.spread - b.spread || a.id - b.id,
     loose: (a, b) => b.spread - a.spread || a.id - b.id,
+    odd: (a, b) => b.odd - a.odd || a.id - b.id,
     id: (a, b) => a.id - b.id,
   };
   const show = () => {

@@ -88,10 +88,22 @@ SP.place = (style, i, px) => {
   style.backgroundSize = `${SP.sheet.columns * px}px ${rows * px}px`;
   style.backgroundPosition = `${-(cell % SP.sheet.columns) * px}px ${-Math.floor(cell / SP.sheet.columns) * px}px`;
 };
+/* An image without pixels is a cell with its name. */
+SP.isGone = (i) => (SP.absent[i] & 1) === 1;
 SP.thumb = (i, px, alt = "") => {
   const element = SP.el("span", alt ? { class: "thumb", role: "img", "aria-label": alt } : { class: "thumb", "aria-hidden": "true" });
-  SP.place(element.style, i, px);
+  if (SP.isGone(i)) {
+    element.classList.add("gone");
+    element.style.width = element.style.height = `${px}px`;
+    if (px >= 64) SP.names(i).then(([name]) => { element.textContent = name.split("/").pop().slice(0, 60); }, () => {});
+  } else SP.place(element.style, i, px);
   return element;
+};
+/* A picture alone, linking to the images like it. */
+SP.link = (i, px) => {
+  const link = SP.el("a", { class: "shot", href: `similar.html#${i}`, "aria-label": `image ${i}` }, SP.thumb(i, px));
+  SP.names(i).then(([name]) => { link.title = name; link.setAttribute("aria-label", name); }, () => {});
+  return link;
 };
 /* A picture with its caption, linking to the images like it. */
 SP.shot = (i, px, caption) => {
@@ -100,7 +112,8 @@ SP.shot = (i, px, caption) => {
   else if (SP.twin[i] >= 0) link.append(SP.el("span", { class: "mark twin" }, "copy"));
   const cap = SP.el("span", { class: "cap" });
   const name = SP.el("b", {}, "…");
-  const fill = (row) => { name.textContent = row[0].split("/").pop(); link.title = row[0]; link.setAttribute("aria-label", `${row[0]}, ${caption || SP.clusterName(SP.cluster[i])}${SP.isOdd(i) ? ", odd" : ""}`); };
+  const words = [caption || (SP.clusters.length ? SP.clusterName(SP.cluster[i]) : ""), SP.isOdd(i) ? "odd" : ""].filter(Boolean);
+  const fill = (row) => { name.textContent = row[0].split("/").pop(); link.title = row[0]; link.setAttribute("aria-label", [row[0], ...words].join(", ")); };
   const now = SP.namesNow(i);
   if (now) fill(now); else SP.names(i).then(fill, () => { name.textContent = `image ${i}`; });
   cap.append(name);
@@ -109,23 +122,24 @@ SP.shot = (i, px, caption) => {
   link.style.width = `${px}px`;
   return link;
 };
-SP.thumbPx = () => Math.max(88, Math.min(SP.sheet.cell, 132));
+SP.thumbPx = () => Math.max(96, Math.min(SP.sheet.cell, 136));
 
-/* A card for one cluster: its medoid large, the next nearest images small. */
+/* A card for one cluster: its medoid large, the next nearest images small, from edge to edge. */
+SP.cardSides = (width) => { const small = Math.floor((width - 2 - 9) / 4); return [small, 2 * small + 3]; };
+SP.cardHeight = (width) => SP.cardSides(width)[1] + 77;
 SP.clusterCard = (cluster, width) => {
-  const inner = width - 29, small = Math.floor((inner - 18) / 5), big = 2 * small + 6;
+  const [small, big] = SP.cardSides(width);
   const start = cluster.start, rest = [];
-  for (let slot = start; slot < start + cluster.size && rest.length < 6; slot++) if (SP.order[slot] !== cluster.medoid) rest.push(SP.order[slot]);
-  const medoid = SP.thumb(cluster.medoid, big);
-  medoid.classList.add("big");
-  const words = [`spread ${SP.figure(cluster.spread)}`];
-  if (cluster.odd) words.push(`${cluster.odd} odd`);
+  for (let slot = start; slot < start + cluster.size && rest.length < 4; slot++) if (SP.order[slot] !== cluster.medoid) rest.push(SP.order[slot]);
+  const words = [];
   if (cluster.top_label) words.push(`${Math.round(100 * cluster.top_share)} % ${cluster.top_label}`);
+  words.push(`spread ${SP.figure(cluster.spread)}`);
+  if (cluster.odd) words.push(`${cluster.odd} odd`);
+  const grid = SP.el("div", { class: "rest", style: { gridTemplateColumns: `repeat(2, ${small}px)` } }, ...rest.map((i) => SP.thumb(i, small)));
   return SP.el("a", { class: "cluster-card", href: `cluster.html#${cluster.id}` },
-    SP.el("div", { class: "pictures" }, medoid, SP.el("div", { class: "rest" }, ...rest.map((i) => SP.thumb(i, small)))),
+    SP.el("div", { class: "pictures", style: { height: `${big}px` } }, SP.thumb(cluster.medoid, big), grid),
     SP.el("h3", {}, SP.clusterName(cluster.id), SP.el("span", {}, SP.count(cluster.size, "image"))),
-    SP.el("p", {}, words.join(" · ")),
-    SP.el("div", { class: "sizebar", "aria-hidden": "true" }, SP.el("i", { style: { width: `${100 * cluster.size / SP.largest}%` } })));
+    SP.el("p", {}, words.join(" · ")));
 };
 
 /* -- saving a list -- */

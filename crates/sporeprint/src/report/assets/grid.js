@@ -76,4 +76,4 @@ SP.Grid = class {
   }
 };
 /* Rows of two caption lines below a square. */
-SP.imageGrid = (host, options = {}) => new SP.Grid(host, Object.assign({ width: SP.thumbPx(), height: (cell) => cell + 44, stretch: true, label: "Images" }, options));
+SP.imageGrid = (host, options = {}) => new SP.Grid(host, Object.assign({ width: SP.thumbPx(), height: (cell) => cell + 52, stretch: true, label: "Images" }, options));

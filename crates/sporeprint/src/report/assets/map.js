@@ -72,6 +72,7 @@
     return picture.complete && picture.naturalWidth ? picture : null;
   };
   const drawPicture = (i, px) => {
+    if (SP.isGone(i)) return;
     const slot = SP.slot[i], per = SP.sheet.columns * SP.sheet.rows, cell = slot % per, picture = sheet(Math.floor(slot / per));
     const x = toX(i) - px / 2, y = toY(i) - px / 2;
     if (picture) context.drawImage(picture, (cell % SP.sheet.columns) * SP.sheet.cell, Math.floor(cell / SP.sheet.columns) * SP.sheet.cell, SP.sheet.cell, SP.sheet.cell, x, y, px, px);
@@ -123,7 +124,7 @@
     }
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     const px = Math.min(SP.sheet.cell, 72, Math.sqrt(width * height / Math.max(expected, 1)) * 0.55);
-    if (SP.by("pictures").checked && seen > 0 && px > 20) within(...visible(40), (i) => { if (!dim || lit(i)) drawPicture(i, px); });
+    if (SP.pictures && SP.by("pictures").checked && seen > 0 && px > 20) within(...visible(40), (i) => { if (!dim || lit(i)) drawPicture(i, px); });
     if (lasso.length > 1) {
       context.beginPath();
       lasso.forEach(([x, y], at) => (at ? context.lineTo(x, y) : context.moveTo(x, y)));
@@ -177,7 +178,7 @@
       const words = SP.el("div", {}, SP.clusterName(SP.cluster[i]), SP.labelName(i) ? ` · ${SP.labelName(i)}` : "");
       const name = SP.el("strong", {}, "");
       SP.names(i).then((row) => { name.textContent = row[0]; });
-      tip.replaceChildren(SP.thumb(i, 128), name, words);
+      tip.replaceChildren(SP.thumb(i, 142), name, words);
     }
     tip.style.left = `${Math.min(Math.max(0, x + 16), Math.max(0, width - 160))}px`;
     tip.style.top = `${y + 220 > height ? Math.max(0, y - 210) : y + 12}px`;

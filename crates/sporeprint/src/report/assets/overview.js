@@ -1,15 +1,23 @@
-/* The largest clusters as cards on the first page. */
+/* The largest clusters as cards on the first page; before there are clusters, some of the photographs. */
 "use strict";
 (() => {
-  const box = SP.by("mosaic");
-  if (!box) return;
-  const draw = () => {
-    const columns = Math.max(1, Math.floor((box.clientWidth + 14) / (262 + 14)));
-    const width = Math.floor((box.clientWidth + 14) / columns) - 14;
-    const shown = SP.clusters.filter((cluster) => cluster.id >= 0).slice(0, Math.max(4, columns * 3));
-    box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
-    box.replaceChildren(...shown.map((cluster) => SP.clusterCard(cluster, width)));
+  const fill = (box, draw) => {
+    let last = 0;
+    new ResizeObserver(() => { if (Math.abs(box.clientWidth - last) > 1) { last = box.clientWidth; draw(); } }).observe(box);
   };
-  let last = 0;
-  new ResizeObserver(() => { if (Math.abs(box.clientWidth - last) > 1) { last = box.clientWidth; draw(); } }).observe(box);
+  const box = SP.by("mosaic"), contact = SP.by("contact");
+  if (box) fill(box, () => {
+    const columns = Math.max(1, Math.min(5, Math.floor((box.clientWidth + 16) / (256 + 16))));
+    const width = Math.floor((box.clientWidth + 16) / columns) - 16;
+    const clusters = SP.clusters.filter((cluster) => cluster.id >= 0);
+    /* Whole rows: two on wide windows, and all clusters where they are hardly more. */
+    const rows = columns === 1 ? 6 : clusters.length <= columns * 3 ? 3 : 2;
+    box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    box.replaceChildren(...clusters.slice(0, columns * rows).map((cluster) => SP.clusterCard(cluster, width)));
+  });
+  if (contact) fill(contact, () => {
+    const px = SP.thumbPx(), columns = Math.max(2, Math.floor((contact.clientWidth + 6) / (px + 6)));
+    const n = Math.min(SP.n, columns * 4), step = SP.n / n;
+    contact.replaceChildren(...Array.from({ length: n }, (_, at) => SP.link(Math.floor(at * step), px)));
+  });
 })();
