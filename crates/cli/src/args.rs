@@ -103,6 +103,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
     pub(crate) checkpoint_every: f64,
     #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+    #[command(flatten)]
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) pretrain: PretrainArgs,
@@ -110,6 +112,17 @@ pub(crate) struct RunArgs {
     pub(crate) aggregate: AggregateArgs,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "While it works")]
+pub(crate) struct ListenArgs {
+    /// Write the report from the start and let it grow; open pages renew themselves
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Write TensorBoard event files into tensorboard/ of the run
+    #[arg(long)]
+    pub(crate) tensorboard: bool,
 }
 
 #[derive(Debug, Args)]
@@ -265,6 +278,8 @@ pub(crate) struct AggregateVerb {
     #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
     pub(crate) checkpoint_every: f64,
     #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+    #[command(flatten)]
     pub(crate) aggregate: AggregateArgs,
 }
 
@@ -306,4 +321,10 @@ pub(crate) struct ReportVerb {
     /// Write pictures for papers and slides into this folder as well
     #[arg(long, value_name = "DIR")]
     pub(crate) figures: Option<PathBuf>,
+    /// Keep the pages growing while another process works in the run, until it ends
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Write the figures of the run as a TensorBoard event file into its tensorboard/ as well
+    #[arg(long)]
+    pub(crate) tensorboard: bool,
 }

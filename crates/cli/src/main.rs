@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod listen;
 mod progress;
 mod settings;
 
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeSkipped) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", progress::safe(&format!("{error:#}")));
             let stopped = error.downcast_ref().is_some_and(sporeprint::stages::StageError::is_interrupted);
             ExitCode::from(if stopped { 130 } else { 1 })
         }
@@ -59,7 +60,7 @@ fn command(cli: &Cli, talk: &Talk) -> anyhow::Result<Outcome> {
         Command::Add(args) => commands::grouping::add(args, cli.json, talk),
         Command::Evaluate(args) => commands::verbs::evaluate(args, cli.json, talk),
         Command::Name(args) => commands::name::name(args, cli.json, talk),
-        Command::Report(args) => commands::verbs::report(args, talk),
+        Command::Report(args) => commands::report::report(args, talk),
         Command::TrainEncoder(args) => commands::train_encoder::train_encoder(args, cli.json, talk),
         Command::Bench(args) => commands::bench::bench(args, cli.json, talk),
         Command::Demo(args) => commands::demo::demo(args, cli.json, talk),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sporeprint::progress::Observer;
+use sporeprint::report::visible;
 
 /// Set by Ctrl-C; work in progress saves its state and returns.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -24,6 +25,12 @@ pub(crate) fn stop_on_ctrl_c() -> Result<(), ctrlc::Error> {
         }
         eprintln!("\nstopping after this step; press Ctrl-C again to end at once");
     })
+}
+
+/// Text for a terminal: names in it may hold characters that move the cursor, colour or reorder a line. Line breaks stay,
+/// for messages have several lines; a name's own are made visible where the message is made.
+pub(crate) fn safe(text: &str) -> String {
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// Talks on stderr.
@@ -95,6 +102,7 @@ impl Observer for Talk {
         if self.quiet {
             return;
         }
+        let text = safe(text);
         match self.bar().as_ref() {
             Some(bar) if self.terminal => bar.drawn.suspend(|| eprintln!("{text}")),
             _ => eprintln!("{text}"),
@@ -103,5 +111,15 @@ impl Observer for Talk {
 
     fn interrupted(&self) -> bool {
         INTERRUPTED.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal() {
+        assert_eq!(safe("a\u{1b}[31mred\r\u{202e}gnp\nhint: b"), "a‹U+001B›[31mred‹U+000D›‹U+202E›gnp\nhint: b");
     }
 }

@@ -1,11 +1,13 @@
 //! `cluster`, `assign` and `add`: codes to clusters, and new images into them.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sporeprint::config::RunConfig;
 use sporeprint::embeddings::Embeddings;
 use sporeprint::progress::Observer;
+use sporeprint::report::visible;
 use sporeprint::run::tables::neutralise;
 use sporeprint::run::{Existing, RunDir, Session, Stage};
 use sporeprint::stages::{self, Images, NewImage};
@@ -78,16 +80,21 @@ pub(crate) fn assign(args: &AssignVerb, talk: &Talk) -> Result<Outcome> {
         }
     };
     print(&new)?;
-    skipped.iter().for_each(|s| talk.note(&format!("skipped {}: {}", s.path.display(), s.reason)));
+    skipped.iter().for_each(|s| talk.note(&visible(&format!("skipped {}: {}", s.path.display(), s.reason))));
     Ok(if skipped.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
+/// A table gets names as they are, a terminal gets them harmless.
 fn print(new: &[NewImage]) -> Result<()> {
+    let terminal = std::io::stdout().is_terminal();
     let mut out = csv::Writer::from_writer(std::io::stdout().lock());
     out.write_record(["path", "cluster", "nearest", "distance", "margin"])?;
     for image in new {
         let cluster = image.cluster.map_or("unknown".to_owned(), |cluster| cluster.to_string());
-        let path = image.path.display().to_string();
+        let mut path = image.path.display().to_string();
+        if terminal {
+            path = visible(&path);
+        }
         let numbers = [image.nearest.to_string(), image.distance.to_string(), image.margin.to_string()];
         out.write_record([neutralise(&path).as_ref(), &cluster, &numbers[0], &numbers[1], &numbers[2]])?;
     }

@@ -12,6 +12,7 @@ use sporeprint::stages::{self, Images};
 use super::summary;
 use crate::Outcome;
 use crate::args::{RunArgs, SortArg};
+use crate::listen::Listener;
 use crate::progress::Talk;
 use crate::settings;
 
@@ -20,11 +21,16 @@ pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
     let config = settings::resolve(args, talk)?;
     let interval = interval(args.checkpoint_every)?;
     let (mut session, images) = begin(args, config, talk)?;
-    stages::pretrain(&mut session, &images, interval, talk)?;
-    stages::aggregate(&mut session, &images, interval, talk)?;
-    finish(&mut session, &images, args.cluster.sort, talk)?;
+    let pictures = |index: usize| images.picture(index);
+    let listener = Listener::new(&args.listen, talk, &session.dir, &pictures)?;
+    if args.listen.watch && !args.no_open {
+        open_in_browser(&session.dir.report_index(), talk);
+    }
+    stages::pretrain(&mut session, &images, interval, &listener)?;
+    stages::aggregate(&mut session, &images, interval, &listener)?;
+    finish(&mut session, &images, args.cluster.sort, &listener)?;
     summary::print(&session, &images, json)?;
-    if !args.no_open {
+    if !args.no_open && !args.listen.watch {
         open_in_browser(&session.dir.report_index(), talk);
     }
     Ok(outcome(&images))
@@ -38,7 +44,9 @@ pub(crate) fn pretrain(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
     }
     let interval = interval(args.checkpoint_every)?;
     let (mut session, images) = begin(args, config, talk)?;
-    stages::pretrain(&mut session, &images, interval, talk)?;
+    let pictures = |index: usize| images.picture(index);
+    let listener = Listener::new(&args.listen, talk, &session.dir, &pictures)?;
+    stages::pretrain(&mut session, &images, interval, &listener)?;
     talk.note(&format!("wrote {}", session.dir.autoencoder().display()));
     Ok(outcome(&images))
 }
@@ -62,7 +70,7 @@ fn begin(args: &RunArgs, config: RunConfig, talk: &Talk) -> Result<(Session, Ima
 }
 
 /// What `run` and `demo` do once the encoder is trained.
-pub(crate) fn finish(session: &mut Session, images: &Images, sort: Option<SortArg>, talk: &Talk) -> Result<()> {
+pub(crate) fn finish(session: &mut Session, images: &Images, sort: Option<SortArg>, talk: &dyn Observer) -> Result<()> {
     stages::embed(session, images, talk)?;
     stages::cluster(session, images, talk)?;
     stages::evaluate(session, images, talk)?;

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use sporeprint::report::visible;
 use sporeprint::run::Session;
 use sporeprint::run::tables::{Quality, read_clusters, read_quality};
 use sporeprint::stages::Images;
@@ -40,8 +41,8 @@ pub(crate) fn print(session: &Session, images: &Images, json: bool) -> Result<()
     if !quality.is_empty() {
         write!(out, "{}", table(&quality))?;
     }
-    writeln!(out, "report  {}", session.dir.report_index().display())?;
-    writeln!(out, "table   {}", session.dir.assignments_csv().display())?;
+    writeln!(out, "report  {}", visible(&session.dir.report_index().display().to_string()))?;
+    writeln!(out, "table   {}", visible(&session.dir.assignments_csv().display().to_string()))?;
     Ok(())
 }
 

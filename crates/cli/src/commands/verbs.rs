@@ -8,7 +8,8 @@ use sporeprint::stages::{self, Images, Probe};
 use super::run::{interval, outcome, redo};
 use super::summary;
 use crate::Outcome;
-use crate::args::{AggregateVerb, EvaluateVerb, ReportVerb, RunVerb};
+use crate::args::{AggregateVerb, EvaluateVerb, RunVerb};
+use crate::listen::Listener;
 use crate::progress::Talk;
 use crate::settings;
 
@@ -33,7 +34,9 @@ pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
         redo(&mut session, Stage::Aggregate)?;
         stages::forget_checkpoints(&session, Stage::Aggregate)?;
     }
-    stages::aggregate(&mut session, &images, interval, talk)?;
+    let pictures = |index: usize| images.picture(index);
+    let listener = Listener::new(&args.listen, talk, &session.dir, &pictures)?;
+    stages::aggregate(&mut session, &images, interval, &listener)?;
     talk.note(&format!("wrote {}", session.dir.encoder().display()));
     Ok(outcome(&images))
 }
@@ -59,15 +62,5 @@ pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<O
         stages::probe(&session, &images, &probes)?;
     }
     summary::print(&session, &images, json)?;
-    Ok(outcome(&images))
-}
-
-pub(crate) fn report(args: &ReportVerb, talk: &Talk) -> Result<Outcome> {
-    let (session, images) = open(&args.run)?;
-    stages::report(&session, &images, talk)?;
-    if let Some(dir) = &args.figures {
-        let written = stages::figures(&session, &images, dir)?;
-        talk.note(&format!("{} figures in {}", written.len(), dir.display()));
-    }
     Ok(outcome(&images))
 }
