@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Name(NameVerb),
     /// Write the pages of a run anew
     Report(ReportVerb),
+    /// Try many settings on a folder and rank them without labels
+    Sweep(crate::commands::sweep::SweepVerb),
     /// Train an encoder on labelled photographs, to start from on others
     TrainEncoder(TrainEncoderVerb),
     /// Measure this machine, and say how long a run would take on it
@@ -213,16 +215,16 @@ pub(crate) struct AggregateArgs {
     /// Learning rate at the start
     #[arg(long, value_name = "RATE")]
     pub(crate) learning_rate: Option<f64>,
-    /// Temperature (the paper's tau: 0.07)
+    /// Temperature (the paper's tau: 0.07) [default: 0.5 for instances, 0.2 for Local Aggregation]
     #[arg(long, value_name = "T")]
     pub(crate) temperature: Option<f32>,
     /// Weight of the new code in the memory bank (the paper: 0.5)
     #[arg(long, value_name = "RATE")]
     pub(crate) mixing_rate: Option<f32>,
-    /// Background neighbours (the paper's k)
+    /// Background neighbours (the paper's k) [default: a quarter of the images]
     #[arg(long, value_name = "K")]
     pub(crate) background_neighbors: Option<usize>,
-    /// Centroids of each clustering (the paper's m)
+    /// Centroids of each clustering (the paper's m) [default: measured, for an overlap near a tenth]
     #[arg(long, value_name = "M")]
     pub(crate) centroids: Option<usize>,
     /// Clusterings (the paper's H)
@@ -240,6 +242,21 @@ pub(crate) struct AggregateArgs {
     /// Weight of feature decorrelation beside the instance objective
     #[arg(long, value_name = "WEIGHT")]
     pub(crate) decorrelation: Option<f32>,
+    /// Half-size crops of each visit beside the full one, each at a quarter of its price
+    #[arg(long, value_name = "N")]
+    pub(crate) small_crops: Option<usize>,
+    /// Share of the epochs, at the start, that see images of half the side
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) half_size: Option<f64>,
+    /// Epochs that the moving average of the weights looks back; 0 takes the last weights
+    #[arg(long, value_name = "EPOCHS")]
+    pub(crate) average: Option<f64>,
+    /// Use Local Aggregation even where what can be measured speaks against it
+    #[arg(long)]
+    pub(crate) no_guard: bool,
+    /// Which codes are clustered; unless given the program chooses, and says why
+    #[arg(long, value_enum)]
+    pub(crate) codes: Option<CodesArg>,
     /// Train on whole images instead of random views
     #[arg(long)]
     pub(crate) no_views: bool,
@@ -253,6 +270,18 @@ pub(crate) enum ObjectiveArg {
     LocalAggregation,
     Instance,
     ClusterHardness,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CodesArg {
+    /// The encoder's before it was trained on the folder
+    Untouched,
+    /// The trained encoder's
+    Backbone,
+    /// The linear head's
+    Head,
+    /// The trained encoder's beside edges, colours and patches
+    Fused,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

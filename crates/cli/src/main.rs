@@ -61,6 +61,7 @@ fn command(cli: &Cli, talk: &Talk) -> anyhow::Result<Outcome> {
         Command::Evaluate(args) => commands::verbs::evaluate(args, cli.json, talk),
         Command::Name(args) => commands::name::name(args, cli.json, talk),
         Command::Report(args) => commands::report::report(args, talk),
+        Command::Sweep(args) => commands::sweep::sweep(args, cli.json, talk),
         Command::TrainEncoder(args) => commands::train_encoder::train_encoder(args, cli.json, talk),
         Command::Bench(args) => commands::bench::bench(args, cli.json, talk),
         Command::Demo(args) => commands::demo::demo(args, cli.json, talk),

@@ -5,14 +5,16 @@ mod cluster;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use sporeprint::config::{BankStart, Labels, Objective, Refresh, RunConfig, Variant};
-use sporeprint::encoder::{FrozenConfig, Merge, TokenCode, WeightsSource, described_encoder};
+use sporeprint::config::{BankStart, CodeKind, Labels, Objective, Refresh, RunConfig, Variant};
+use sporeprint::encoder::{
+    Architecture, EncoderConfig, FrozenConfig, Merge, TokenCode, WeightsSource, described_encoder,
+};
 use sporeprint::hub::{Hub, HubReference};
 use sporeprint::images::Factor;
 use sporeprint::progress::Observer;
 
 use crate::args::{
-    AggregateArgs, BankArg, MergeArg, NetworkArgs, ObjectiveArg, PretrainArgs, RunArgs, TokensArg, VariantArg,
+    AggregateArgs, BankArg, CodesArg, MergeArg, NetworkArgs, ObjectiveArg, PretrainArgs, RunArgs, TokensArg, VariantArg,
 };
 
 pub(crate) use cluster::cluster;
@@ -20,7 +22,7 @@ pub(crate) use cluster::cluster;
 /// Settings of `run` and `pretrain`: defaults, then the file, then the flags.
 pub(crate) fn resolve(args: &RunArgs, observer: &dyn Observer) -> Result<RunConfig> {
     let mut config = match &args.config {
-        None => RunConfig::default(),
+        None => RunConfig::starting(args.network.weights.as_deref().is_some_and(|weights| weights != "none")),
         Some(path) => {
             let text = fs_err::read_to_string(path)?;
             toml_from(&text).with_context(|| format!("cannot read the settings in {}", path.display()))?
@@ -80,7 +82,7 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
             let path = weights(text, observer)?;
             // A file that says what its network is needs no other flags.
             if let Some(described) = described_encoder(&path).context("--weights")? {
-                config.encoder = described;
+                config.encoder = EncoderConfig { head_dim: config.encoder.head_dim, ..described };
             }
             config.weights = WeightsSource::File(path);
         }
@@ -88,7 +90,12 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
     if let Some(name) = &args.encoder {
         config.frozen = FrozenConfig::by_name(name);
         if config.frozen.is_none() {
-            config.encoder.architecture = name.parse()?;
+            let architecture: Architecture = name.parse()?;
+            if architecture != config.encoder.architecture {
+                // Width, stem and head of one network mean nothing for another: it is built as published.
+                let image_size = config.encoder.image_size;
+                config.encoder = EncoderConfig { architecture, image_size, ..EncoderConfig::default() };
+            }
         }
     }
     if let Some(frozen) = &mut config.frozen {
@@ -164,7 +171,7 @@ pub(crate) fn aggregate(config: &mut RunConfig, args: &AggregateArgs) -> Result<
     set(&mut stage.warmup_epochs, args.warmup_epochs);
     set(&mut stage.batch_size, args.batch_size);
     set(&mut stage.sgd.learning_rate, args.learning_rate);
-    set(&mut stage.temperature, args.temperature);
+    stage.temperature = args.temperature.or(stage.temperature);
     set(&mut stage.mixing_rate, args.mixing_rate);
     stage.background_neighbors = args.background_neighbors.or(stage.background_neighbors);
     stage.centroids = args.centroids.or(stage.centroids);
@@ -185,6 +192,17 @@ pub(crate) fn aggregate(config: &mut RunConfig, args: &AggregateArgs) -> Result<
         };
     }
     set(&mut stage.decorrelation, args.decorrelation);
+    set(&mut stage.small_crops, args.small_crops);
+    set(&mut stage.half_size, args.half_size);
+    set(&mut stage.average, args.average);
+    stage.guard &= !args.no_guard;
+    let codes = args.codes.map(|codes| match codes {
+        CodesArg::Untouched => CodeKind::Untouched,
+        CodesArg::Backbone => CodeKind::Backbone,
+        CodesArg::Head => CodeKind::Head,
+        CodesArg::Fused => CodeKind::Fused,
+    });
+    stage.codes = codes.or(stage.codes);
     stage.no_views |= args.no_views;
     if !args.ignore.is_empty() {
         let factors = args.ignore.iter().map(|name| name.parse()).collect::<Result<Vec<Factor>, _>>();

@@ -104,7 +104,7 @@ impl ChooseK {
         })
     }
 
-    fn evidence(&self, rows: &Codes, k: usize) -> Result<Evidence> {
+    pub(crate) fn evidence(&self, rows: &Codes, k: usize) -> Result<Evidence> {
         let n = rows.len();
         let config = KMeans { n_init: 4, max_iter: 60, seed: self.seed, ..KMeans::new(k) };
         let run = config.fit(rows.view())?;

@@ -35,6 +35,7 @@
 
 mod approximate;
 mod best;
+mod choose_codes;
 mod choose_k;
 mod describe;
 mod error;
@@ -54,6 +55,7 @@ mod rows;
 mod top_k;
 
 pub use approximate::ApproximateSearch;
+pub use choose_codes::{ChooseCodes, ChosenCodes, CodesCandidate, CodesScore};
 pub use choose_k::{ChooseK, ChosenK, Evidence};
 pub use describe::{
     Assigned, Assigner, ClusterFacts, DuplicateRule, Hashes, RowFacts, centroids_of, describe_clusters, describe_rows,

@@ -22,8 +22,7 @@ const DIM: usize = 512;
 const STEPS: usize = 20;
 
 fn main() -> Result<(), Error> {
-    let config =
-        AggregateConfig { clusterings: 6, centroids: Some(100), background_neighbors: Some(100), ..Default::default() };
+    let config = AggregateConfig { clusterings: 6, background_neighbors: Some(100), ..Default::default() };
     let mut rng = Rng::new(1);
     // Codes behind a ReLU: all in one orthant, as the article's are.
     let rows = (0..N_IMAGES * DIM).map(|_| (rng.normal() as f32).max(0.0)).collect();
@@ -33,7 +32,7 @@ fn main() -> Result<(), Error> {
     let mut seconds = [Vec::new(), Vec::new()];
     for step in 0..STEPS {
         let started = Instant::now();
-        let fresh = clusterings(RowsView::new(bank.rows(), DIM)?, &config, 0, step as u64)?;
+        let fresh = clusterings(RowsView::new(bank.rows(), DIM)?, &config, 100, 0, step as u64)?;
         seconds[0].push(started.elapsed().as_secs_f64());
         let started = Instant::now();
         let codes = UnitCodes::new(&codes, DIM);

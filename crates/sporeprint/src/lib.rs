@@ -22,4 +22,5 @@ pub mod report;
 pub mod rng;
 pub mod run;
 pub mod stages;
+pub mod sweep;
 pub mod train;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sporeprint::config::{ClusterCount, Labels, RunConfig};
+use sporeprint::config::{AggregateConfig, ClusterCount, Labels, RunConfig};
 use sporeprint::demo::{KINDS, write_demo};
+use sporeprint::encoder::EncoderConfig;
 use sporeprint::progress::Observer;
 use sporeprint::run::{Existing, RunDir, Session};
 use sporeprint::stages;
@@ -41,11 +42,17 @@ fn settings(args: &DemoVerb, photos: std::path::PathBuf) -> RunConfig {
     let mut config = RunConfig { seed: args.seed, ..RunConfig::default() };
     config.images.paths = vec![photos];
     config.images.labels = Labels::FromDirs;
-    config.encoder.width = 0.25;
+    config.encoder = EncoderConfig { width: 0.25, ..EncoderConfig::default() };
     config.pretrain.epochs = 6;
     // A folder this small has a dozen steps in an epoch.
-    config.aggregate.epochs = 60;
-    config.aggregate.warmup_epochs = 45;
+    config.aggregate = AggregateConfig {
+        epochs: 60,
+        warmup_epochs: 45,
+        batch_size: 32,
+        temperature: Some(0.1),
+        decorrelation: 0.0,
+        ..AggregateConfig::from_scratch()
+    };
     config.cluster.n_clusters = ClusterCount::Fixed(KINDS.len());
     config
 }

@@ -7,5 +7,6 @@ pub(crate) mod name;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod summary;
+pub(crate) mod sweep;
 pub(crate) mod train_encoder;
 pub(crate) mod verbs;

@@ -89,6 +89,12 @@ impl Pca {
         self.total_variance
     }
 
+    /// Mean of the rows, `[dim]`, taken off before they are projected.
+    #[must_use]
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
     /// The components, `[n_components, dim]`.
     #[must_use]
     pub fn components(&self) -> &Codes {

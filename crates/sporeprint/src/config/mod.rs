@@ -1,6 +1,8 @@
 //! Settings of a run: each default with its reason, checked once before any work, kept as `config.toml`.
 
 mod cluster;
+mod codes;
+mod recipe;
 mod train_encoder;
 
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use crate::run::Stage;
 use crate::train::{LearningRate, Schedule, SgdConfig};
 
 pub use cluster::{ClusterConfig, ClusterCount, Geometry, Method, Space};
+pub use codes::CodeKind;
+pub use recipe::{from_toml, overlaid};
 pub use train_encoder::TrainEncoderConfig;
 
 /// Everything that decides the result of a run.
@@ -180,6 +184,17 @@ pub enum BankStart {
     Random,
 }
 
+/// How a linear head behind the encoder starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadStart {
+    /// The first principal components of the folder's own codes, so that the head keeps what the encoder tells apart.
+    #[default]
+    Principal,
+    /// Drawn from the seed, as published.
+    Random,
+}
+
 /// When close neighbours and targets are computed anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -204,13 +219,13 @@ pub struct AggregateConfig {
     pub batch_size: usize,
     /// Optimiser.
     pub sgd: SgdSettings,
-    /// Temperature, the paper's tau.
-    pub temperature: f32,
+    /// Temperature, the paper's tau; unset: 0.5 for the instance objective, 0.2 for Local Aggregation.
+    pub temperature: Option<f32>,
     /// Weight of the new code in the bank's moving average.
     pub mixing_rate: f32,
     /// Background neighbours, the paper's k; unset: a quarter of the images.
     pub background_neighbors: Option<usize>,
-    /// Centroids of each clustering, the paper's m; unset: 80, at most a quarter of the images.
+    /// Centroids of each clustering, the paper's m; unset: as many as give an overlap near a tenth, measured.
     pub centroids: Option<usize>,
     /// Clusterings, the paper's H.
     pub clusterings: usize,
@@ -228,6 +243,23 @@ pub struct AggregateConfig {
     pub decorrelation: f32,
     /// Takes the whole image instead of views.
     pub no_views: bool,
+    /// Fewest other close neighbours: images with fewer get their most similar background neighbours.
+    pub fewest_close: usize,
+    /// Largest share of the background neighbours that may be close ones; of more the most similar stay.
+    pub largest_close: f32,
+    /// Leaves Local Aggregation out, and says so, where what can be measured without labels speaks against it.
+    pub guard: bool,
+    /// Which codes are clustered; unset: chosen by the program, which says why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codes: Option<CodeKind>,
+    /// How a linear head starts.
+    pub head: HeadStart,
+    /// Epochs that the moving average of the weights looks back, which gives the final codes; 0: the last weights.
+    pub average: f64,
+    /// Share of the epochs, at the start, that see images of half the side.
+    pub half_size: f64,
+    /// Half-size crops of each visit beside the full one, each at a quarter of its price.
+    pub small_crops: usize,
 }
 
 impl Default for RunConfig {
@@ -236,7 +268,7 @@ impl Default for RunConfig {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             seed: 0,
             images: ImagesConfig::default(),
-            encoder: EncoderConfig::default(),
+            encoder: recipe::small_network(),
             frozen: None,
             weights: WeightsSource::default(),
             pretrain: PretrainConfig::default(),
@@ -263,52 +295,8 @@ impl Default for PretrainConfig {
 
 impl Default for AggregateConfig {
     fn default() -> Self {
-        Self {
-            objective: Objective::default(),
-            epochs: 30,
-            // The paper warms up for 10 of 200 epochs; small folders have fewer steps in an epoch.
-            warmup_epochs: 20,
-            batch_size: 32,
-            sgd: SgdSettings::new(0.05),
-            // 0.07 in the paper, whose folders are a thousand times larger.
-            temperature: 0.1,
-            mixing_rate: 0.5,
-            background_neighbors: None,
-            centroids: None,
-            clusterings: 3,
-            clustering_rounds: 20,
-            refresh: Refresh::Epochs(1),
-            variant: Variant::default(),
-            bank: BankStart::default(),
-            noise: None,
-            decorrelation: 0.0,
-            no_views: false,
-        }
+        Self::from_scratch()
     }
-}
-
-impl AggregateConfig {
-    /// Background neighbours for a folder of `n_images`: a quarter unless given.
-    pub fn background_neighbors(&self, n_images: usize) -> usize {
-        let extra = usize::from(self.variant == Variant::Article);
-        (self.background_neighbors.unwrap_or(n_images / 4).max(1) + extra).min(n_images)
-    }
-
-    /// Centroids for a folder of `n_images`.
-    ///
-    /// With `k = N/4` and clusters of `N/m` images, the union of `H` clusterings holds about `N/m` times a little less
-    /// than `H` images, so the overlap is about `4 H / m` whatever `N`: 80 centroids give 10 to 15 % at `H = 3`.
-    pub fn centroids(&self, n_images: usize) -> usize {
-        self.centroids.unwrap_or_else(|| 80.min(n_images / 4)).clamp(1, n_images)
-    }
-}
-
-/// Settings from the text of a `config.toml`; what it leaves out keeps its default.
-///
-/// # Errors
-/// When the text is not TOML or names a setting that does not exist.
-pub fn from_toml(text: &str) -> Result<RunConfig, toml::de::Error> {
-    toml::from_str(text)
 }
 
 /// A setting that cannot work.
@@ -380,13 +368,19 @@ impl RunConfig {
             let decay = sgd.weight_decay;
             check(decay.is_finite() && decay >= 0.0, "--weight-decay", decay, "0 or more", "1e-4 is usual")?;
         }
-        let t = a.temperature;
+        let t = a.temperature.unwrap_or(1.0);
         check(t.is_finite() && t > 0.0, "--temperature", t, "a positive number", "the paper takes 0.07")?;
         let mixing = a.mixing_rate;
         check(mixing > 0.0 && mixing <= 1.0, "--mixing-rate", mixing, "over 0, at most 1", "the paper takes 0.5")?;
         check(a.clusterings >= 1, "--clusterings", a.clusterings, "1 or more", "3 to 10 are usual")?;
         let (Refresh::Epochs(every) | Refresh::Steps(every)) = a.refresh;
         check(every >= 1, "--refresh", every, "1 or more", "once per epoch is usual")?;
+        let share = a.largest_close;
+        check(share > 0.0 && share <= 1.0, "largest_close", share, "over 0, at most 1", "0.3 is usual")?;
+        let average = a.average;
+        check(average.is_finite() && average >= 0.0, "--average", average, "0 or more", "1 looks back one epoch")?;
+        let half = a.half_size;
+        check((0.0..=1.0).contains(&half), "--half-size", half, "0 to 1", "0.5 is half of the epochs")?;
         if let Some((flag, found, expected, hint)) = self.cluster.fault() {
             return Err(ConfigError::Value { flag, found, expected: expected.to_owned(), hint });
         }

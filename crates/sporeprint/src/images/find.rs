@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
+use super::idx;
 use super::manifest::{self, ManifestError, Selection};
 use super::signature::{SNIFFED_BYTES, Signature, is_image_extension};
 
@@ -51,13 +52,17 @@ pub enum FindError {
     /// A manifest cannot be read.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// A file of many pictures cannot be read.
+    #[error(transparent)]
+    Pictures(#[from] idx::IdxError),
 }
 
 /// All candidate images of files, folders and manifests.
 ///
 /// A folder is searched with all that is below it. A file in it is a candidate when its extension or its first bytes
 /// say image; other files, and names that begin with a dot, are ignored silently. A file given by name or by a
-/// manifest is always a candidate, so that the run names it when it cannot be read. Symbolic links are followed; a
+/// manifest is always a candidate, so that the run names it when it cannot be read. A file `..idx3-ubyte` or `..idx3-ubyte.gz`
+/// stands for every picture in it. Symbolic links are followed; a
 /// folder is entered once, so that loops end, and a file that is reached twice counts once (the first way).
 ///
 /// Order: byte order of `name`, whatever the order of the inputs or of the file system.
@@ -77,19 +82,20 @@ pub fn find_images(paths: &[PathBuf], options: &FindOptions) -> Result<Vec<Found
         } else if manifest::is_manifest(path) {
             let base = full.parent().unwrap_or(&full).to_path_buf();
             for row in manifest::read(path, options)? {
-                search.file(clean(&base.join(row.file)), row.label);
+                search.file(clean(&base.join(row.file)), row.label)?;
             }
             roots.push(base);
         } else {
             roots.push(full.parent().unwrap_or(&full).to_path_buf());
-            search.file(full, None);
+            search.file(full, None)?;
         }
     }
     let shared = shared_folder(&roots);
     let mut named = BTreeMap::new();
     for (path, label) in search.files {
         let name = unique_name(&path, &shared, &named);
-        let label = label.or_else(|| name.split_once('/').map(|(first, _)| first.to_owned()));
+        let folder = || name.split_once('/').filter(|_| idx::inside(&path).is_none());
+        let label = label.or_else(|| folder().map(|(first, _)| first.to_owned()));
         named.insert(name.clone(), FoundImage { path, name, label });
     }
     Ok(named.into_values().collect())
@@ -104,11 +110,16 @@ struct Search {
 
 impl Search {
     /// Adds one file unless it was reached before; a file that does not exist is kept, to be named as unreadable.
-    fn file(&mut self, path: PathBuf, label: Option<String>) {
+    fn file(&mut self, path: PathBuf, label: Option<String>) -> Result<(), FindError> {
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         if self.seen_files.insert(real) {
-            self.files.push((path, label));
+            if idx::is_idx(&path) {
+                self.files.extend(idx::pictures(&path)?);
+            } else {
+                self.files.push((path, label));
+            }
         }
+        Ok(())
     }
 
     fn folder(&mut self, folder: &Path) -> Result<(), FindError> {
@@ -129,7 +140,7 @@ impl Search {
             if metadata.as_ref().is_some_and(std::fs::Metadata::is_dir) {
                 self.folder(&path)?;
             } else if is_candidate(&path, metadata.is_some_and(|found| found.is_file())) {
-                self.file(path, None);
+                self.file(path, None)?;
             }
         }
         Ok(())
@@ -138,7 +149,9 @@ impl Search {
 
 fn is_candidate(path: &Path, is_file: bool) -> bool {
     let by_extension = path.extension().and_then(|found| found.to_str()).is_some_and(is_image_extension);
-    by_extension || is_file && head_of(path).is_some_and(|head| Signature::of(&head).is_some())
+    by_extension
+        || is_file && idx::is_idx(path)
+        || is_file && head_of(path).is_some_and(|head| Signature::of(&head).is_some())
 }
 
 fn head_of(path: &Path) -> Option<Vec<u8>> {

@@ -55,6 +55,14 @@ impl RunDir {
         autoencoder => "autoencoder.safetensors";
         /// Weights of the encoder after Local Aggregation.
         encoder => "encoder.safetensors";
+        /// Weights of the encoder before it was trained on the folder, where it knew photographs already.
+        untouched => "untouched.safetensors";
+        /// What joining learnt and simple codes needs to know of the folder.
+        fusion => "fusion.safetensors";
+        /// Every kind of codes that the final ones were chosen from.
+        candidates => "candidates";
+        /// Which codes were chosen, and the label-free evidence.
+        choice => "choice.json";
         /// Codes of all images, `[n_images, dim]`, rows in index order.
         embeddings => "embeddings.npy";
         /// The same codes as a table.

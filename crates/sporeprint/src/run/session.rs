@@ -274,7 +274,7 @@ pub(crate) fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
 
 /// Removes what a run wrote and nothing else; the settings last, so that a killed removal can be done again.
 fn clear(dir: &RunDir) -> Result<(), SessionError> {
-    let folders = [dir.cache(), dir.checkpoints(), dir.report(), dir.clusters(), dir.tensorboard()];
+    let folders = [dir.cache(), dir.checkpoints(), dir.report(), dir.clusters(), dir.tensorboard(), dir.candidates()];
     let files = [
         dir.stages(),
         dir.images(),
@@ -282,6 +282,9 @@ fn clear(dir: &RunDir) -> Result<(), SessionError> {
         dir.metrics(),
         dir.autoencoder(),
         dir.encoder(),
+        dir.untouched(),
+        dir.choice(),
+        dir.fusion(),
         dir.embeddings(),
         dir.embeddings_parquet(),
         dir.assignments_csv(),

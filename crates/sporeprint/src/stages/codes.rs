@@ -2,36 +2,52 @@
 
 use burn::tensor::Device;
 
+use super::choice;
+use super::fusion::Fusion;
 use super::{Images, StageError};
+use crate::config::CodeKind;
 use crate::encoder::{Encoder, FrozenEncoder, Weights};
 use crate::progress::Observer;
 use crate::run::Session;
-use crate::train::{codes_of_all, frozen_codes_of_all};
+use crate::train::{codes_of_all, frozen_codes_of_all, merged_of_all};
 
 /// An encoder ready to be asked for codes.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "one value per run; a box would show in every match")]
 pub(super) enum CodeSource {
-    /// In evaluation mode.
-    Network(Encoder),
+    /// In evaluation mode: its head's codes, or its merged feature maps.
+    Network(Encoder, CodeKind),
+    /// The network's merged feature maps beside features that need no training.
+    Fused(Encoder, Box<Fusion>),
     /// Never trained.
     Frozen(Box<dyn FrozenEncoder>),
 }
 
 impl CodeSource {
-    /// The encoder that the run's stages left behind.
+    /// The encoder that the run's stages left behind, asked for the codes that the run is clustered by.
     pub(super) fn of_run(session: &Session) -> Result<Self, StageError> {
+        Self::of_kind(session, choice::kind(session)?)
+    }
+
+    /// The same, asked for one kind of codes. A frozen encoder has one kind only.
+    pub(super) fn of_kind(session: &Session, kind: CodeKind) -> Result<Self, StageError> {
         let config = &session.config;
         if let Some(frozen) = &config.frozen {
             return Ok(Self::Frozen(frozen.open(config.weights.file(), &session.dir.encoder())?));
         }
         let encoder = config.encoder.init(&Device::flex(), config.seed)?;
-        Ok(Self::Network(encoder.with_weights(&session.dir.encoder())?.0))
+        let weights = if kind == CodeKind::Untouched { session.dir.untouched() } else { session.dir.encoder() };
+        let encoder = encoder.with_weights(&weights)?.0;
+        if kind == CodeKind::Fused {
+            return Ok(Self::Fused(encoder, Box::new(Fusion::open(&session.dir.fusion())?)));
+        }
+        Ok(Self::Network(encoder, kind))
     }
 
     pub(super) fn dim(&self) -> usize {
         match self {
-            Self::Network(encoder) => encoder.dim(),
+            Self::Network(encoder, CodeKind::Head) => encoder.dim(),
+            Self::Network(encoder, _) => encoder.config().merged_dim(),
+            Self::Fused(_, fusion) => fusion.dim(),
             Self::Frozen(encoder) => encoder.dim(),
         }
     }
@@ -44,7 +60,14 @@ impl CodeSource {
         observer: &dyn Observer,
     ) -> Result<Vec<f32>, StageError> {
         match self {
-            Self::Network(encoder) => Ok(unit_codes(encoder, session, images, observer)),
+            Self::Network(encoder, CodeKind::Head) => {
+                let batch = session.config.aggregate.batch_size;
+                Ok(normalised(codes_of_all(encoder, &images.cache, batch, observer), encoder.dim()))
+            }
+            Self::Network(encoder, _) => Ok(unit_codes(encoder, session, images, observer)),
+            Self::Fused(encoder, fusion) => {
+                fusion.join(&unit_codes(encoder, session, images, observer), images, observer)
+            }
             Self::Frozen(encoder) => {
                 let codes = frozen_codes_of_all(encoder.as_ref(), &images.cache, observer)?;
                 Ok(normalised(codes, encoder.dim()))
@@ -53,10 +76,10 @@ impl CodeSource {
     }
 }
 
-/// The unit codes of a network.
+/// The merged feature maps of a network as unit rows, `[n_images, merged_dim]`.
 pub(super) fn unit_codes(encoder: &Encoder, session: &Session, images: &Images, observer: &dyn Observer) -> Vec<f32> {
-    let codes = codes_of_all(encoder, &images.cache, session.config.aggregate.batch_size, observer);
-    normalised(codes, encoder.dim())
+    let codes = merged_of_all(encoder, &images.cache, session.config.aggregate.batch_size, observer);
+    normalised(codes, encoder.config().merged_dim())
 }
 
 fn normalised(mut codes: Vec<f32>, dim: usize) -> Vec<f32> {

@@ -138,6 +138,14 @@ pub enum StageError {
         /// Images without one.
         unlabelled: usize,
     },
+    /// Codes are asked for that the run does not have.
+    #[error(
+        "--codes {kind}: the run has none\nhint: untouched codes need weights to start from, a head needs --head-dim"
+    )]
+    NoSuchCodes {
+        /// What was asked for.
+        kind: &'static str,
+    },
     /// A measure of codes that is not known.
     #[error("--probe {found}: unknown measure, expected linear or knn\nhint: `--probe linear,knn` takes both")]
     Probe {

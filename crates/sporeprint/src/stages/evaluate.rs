@@ -7,6 +7,7 @@ use sporeprint_cluster::{
     Metric, RowsView, agreement, knn_accuracy, nearest_others, sampled_silhouette, sampled_trustworthiness, silhouette,
 };
 
+use super::choice;
 use super::cluster::codes;
 use super::codes::unit_codes;
 use super::images::root;
@@ -15,6 +16,7 @@ use super::prepare::prepare;
 use super::tables::sizes;
 use super::train::{pretrained_encoder, starting_encoder};
 use super::{Images, StageError};
+use crate::config::CodeKind;
 use crate::encoder::{FrozenEncoder, Pixels, PixelsConfig, WeightsSource};
 use crate::progress::Observer;
 use crate::run::tables::{Quality, read_assignments, write_quality};
@@ -90,12 +92,20 @@ fn networks(
         let untrained = starting_encoder(&session.config, &device, observer)?;
         let codes = unit_codes(&untrained, session, images, observer);
         let name = if session.config.weights != WeightsSource::None { "given weights" } else { "untrained" };
-        rows.push(baseline(name, session, &codes, untrained.dim(), n_clusters, labels)?);
+        rows.push(baseline(name, session, &codes, untrained.config().merged_dim(), n_clusters, labels)?);
     }
     if session.is_done(Stage::Pretrain) {
         let encoder = pretrained_encoder(session, &device, observer)?;
         let codes = unit_codes(&encoder, session, images, observer);
-        rows.push(baseline("autoencoder", session, &codes, encoder.dim(), n_clusters, labels)?);
+        rows.push(baseline("autoencoder", session, &codes, encoder.config().merged_dim(), n_clusters, labels)?);
+    }
+    let compared = choice::read(session)?.map(|choice| choice.compared).unwrap_or_default();
+    for &kind in &compared {
+        // The untouched codes stand above as those of the given weights; a single kind is the final one.
+        if kind != CodeKind::Untouched && compared.len() > 1 {
+            let codes = read_npy::<f32>(&choice::file(session, kind))?;
+            rows.push(baseline(kind.name(), session, &codes.data, codes.shape[1], n_clusters, labels)?);
+        }
     }
     Ok(())
 }

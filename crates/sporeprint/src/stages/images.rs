@@ -153,6 +153,14 @@ pub(super) fn find(paths: &[PathBuf], labels: &Labels) -> Result<Vec<FoundImage>
     Ok(found)
 }
 
+/// How many images there seem to be under some paths, before any is read.
+///
+/// # Errors
+/// When a path does not exist or cannot be listed.
+pub fn count(paths: &[PathBuf]) -> Result<usize, StageError> {
+    Ok(find(paths, &Labels::None)?.len())
+}
+
 /// Finds the images, decodes each once into the cache and writes `images.parquet` and `skipped.csv`.
 ///
 /// # Errors

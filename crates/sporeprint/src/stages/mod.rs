@@ -3,12 +3,14 @@
 
 mod add;
 mod assign;
+mod choice;
 mod choose_k;
 mod cluster;
 mod codes;
 mod error;
 mod estimate;
 mod evaluate;
+mod fusion;
 mod images;
 mod import;
 mod name;
@@ -24,11 +26,12 @@ mod train_encoder;
 
 pub use add::{Added, add, add_embeddings};
 pub use assign::{NewImage, assign, assign_embeddings};
+pub use choice::{Choice, compare_runs};
 pub use cluster::cluster;
 pub use error::StageError;
 pub use estimate::estimate;
 pub use evaluate::evaluate;
-pub use images::{Images, reopen, save_labels, scan};
+pub use images::{Images, count, reopen, save_labels, scan};
 pub use import::import;
 pub use name::{Words, name_clusters};
 pub use pictures::Pictures;

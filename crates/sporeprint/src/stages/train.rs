@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 
-use super::codes::CodeSource;
+use super::choice::choose;
 use super::images::root;
 use super::{Images, StageError};
 use crate::batch::{Source, denormalise, load};
@@ -12,7 +12,7 @@ use crate::config::RunConfig;
 use crate::encoder::{AutoEncoder, Encoder, Mode, Weights};
 use crate::images::{RgbView, pair_sheet, save_png};
 use crate::progress::Observer;
-use crate::run::tables::write_embeddings;
+use crate::run::tables::{Metric, MetricsLog, write_embeddings};
 use crate::run::{Session, Stage, write_npy};
 use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, remove_all};
 
@@ -120,13 +120,24 @@ pub fn aggregate(
         encoder.save(&session.dir.encoder())?;
         return Ok(session.mark_done(Stage::Aggregate)?);
     }
+    if config.weights.file().is_some() {
+        // What knew photographs before may know this folder better than after.
+        encoder.save(&session.dir.untouched())?;
+    }
     let n_clusters = match config.cluster.n_clusters {
         crate::config::ClusterCount::Fixed(k) => k,
-        crate::config::ClusterCount::Auto => settings.centroids(images.len()),
+        crate::config::ClusterCount::Auto => (images.len() / 20).clamp(1, 80),
     };
     let setup =
         Setup { config: settings, views: &config.views, cache: &images.cache, n_clusters, seed: config.seed, device };
     let mut learner = Aggregation::new(encoder, setup, observer);
+    if let Some(why) = learner.objection()? {
+        observer.note(&format!("the encoder is left as it is, Local Aggregation would harm it: {why}"));
+        let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Aggregate))?;
+        log.append(&Metric::new("aggregate", 0.0).text("left_out", &why))?;
+        learner.into_encoder().save(&session.dir.encoder())?;
+        return Ok(session.mark_done(Stage::Aggregate)?);
+    }
     let stage = epoch_loop(session, images, Stage::Aggregate, interval);
     stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
     learner.into_encoder().save(&session.dir.encoder())?;
@@ -173,10 +184,9 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
     if !session.is_done(Stage::Aggregate) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "encoder", verb: "aggregate RUN" });
     }
-    let source = CodeSource::of_run(session)?;
-    let codes = source.unit_codes(session, images, observer)?;
-    write_npy(&session.dir.embeddings(), &[images.len(), source.dim()], &codes)?;
-    write_embeddings(&session.dir.embeddings_parquet(), &codes, source.dim())?;
+    let (codes, dim) = choose(session, images, observer)?;
+    write_npy(&session.dir.embeddings(), &[images.len(), dim], &codes)?;
+    write_embeddings(&session.dir.embeddings_parquet(), &codes, dim)?;
     Ok(session.mark_done(Stage::Embed)?)
 }
 

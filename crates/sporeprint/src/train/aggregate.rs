@@ -1,18 +1,27 @@
 //! The stage over the memory bank: instance recognition, Local Aggregation or cluster hardness.
 
+mod crops;
+mod head;
+
+use std::time::{Duration, Instant};
+
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use sporeprint_cluster::{Init, KMeans, RowsView, nearest};
 
+use self::crops::{Crop, crops};
+use self::head::from_principal_components;
+use super::average::WeightAverage;
 use super::checkpoint::Checkpoint;
 use super::embed::codes_of_all;
 use super::epochs::{Learner, Position, TrainError};
 use super::monitor::{ControlSums, Controls};
+use super::proportions::Proportions;
 use super::sgd::{InTraining, Sgd};
 use crate::bank::MemoryBank;
-use crate::batch::{self, Source};
-use crate::config::{AggregateConfig, BankStart, Objective, Refresh, Variant};
-use crate::encoder::{Encoder, MOMENTUM, Mode, NamedTensor, export, import};
+use crate::batch;
+use crate::config::{AggregateConfig, BankStart, HeadStart, Objective, Refresh, Variant};
+use crate::encoder::{Encoded, Encoder, MOMENTUM, Mode, NamedTensor, export, import};
 use crate::images::{ImageCache, ViewConfig};
 use crate::loss::{
     ClusterHardness, CodeLoss, NoiseContrast, Target, UnitCodes, decorrelation, instance_nce, instance_softmax,
@@ -37,8 +46,17 @@ pub struct Aggregation<'a> {
     bank: MemoryBank,
     clusterings: Option<Clusterings>,
     hardness: Option<Hardness>,
+    average: Option<WeightAverage>,
+    clock: Clock,
     state: State,
     setup: Setup<'a>,
+}
+
+/// Where the time of an epoch goes; not part of a checkpoint.
+#[derive(Debug, Default)]
+struct Clock {
+    views: Duration,
+    steps: Duration,
 }
 
 /// What does not change while training.
@@ -70,37 +88,91 @@ struct Hardness {
 struct State {
     sums: ControlSums,
     contrast: Option<(f64, f32)>,
+    /// Sizes of the neighbour sets, once Local Aggregation has begun.
+    proportions: Option<Proportions>,
+    /// Why Local Aggregation was left out, in words that are said at the epoch's end.
+    left_out: Option<String>,
+    /// Steps in the moving average of the weights.
+    averaged: u64,
 }
 
 impl<'a> Aggregation<'a> {
     /// Prepares training: the bank is primed with evaluation-mode codes, or drawn on the sphere.
     pub fn new(encoder: Encoder, setup: Setup<'a>, observer: &dyn Observer) -> Self {
+        let config = setup.config;
+        let encoder = match config.head {
+            HeadStart::Principal => from_principal_components(encoder, &setup, observer),
+            HeadStart::Random => encoder,
+        };
         let dim = encoder.dim();
-        let bank = match setup.config.bank {
+        let bank = match config.bank {
             BankStart::Random => {
                 MemoryBank::random(setup.cache.n_images(), dim, Rng::for_stage(setup.seed, "bank", 0).next_u64())
             }
             BankStart::Codes => {
-                MemoryBank::primed(codes_of_all(&encoder, setup.cache, setup.config.batch_size, observer), dim)
+                MemoryBank::primed(codes_of_all(&encoder, setup.cache, config.batch_size, observer), dim)
             }
         };
-        let sgd = Sgd::new(setup.config.sgd.optimiser());
+        let sgd = Sgd::new(config.sgd.optimiser());
+        let steps_per_epoch = setup.cache.n_images().div_ceil(config.batch_size);
+        let decay = 1.0 - 1.0 / (config.average * steps_per_epoch as f64).max(1.0);
+        let average = (config.average > 0.0).then(|| WeightAverage::new(&encoder, decay));
+        let clock = Clock::default();
         let encoder = InTraining::new(encoder);
-        Self { encoder, sgd, bank, clusterings: None, hardness: None, state: State::default(), setup }
+        Self { encoder, sgd, bank, clusterings: None, hardness: None, average, clock, state: State::default(), setup }
     }
 
-    /// The encoder as it stands.
+    /// The encoder that gives the final codes: with the moving average of the weights, where one was kept.
     pub fn into_encoder(self) -> Encoder {
-        self.encoder.into_inner()
+        match self.average {
+            Some(average) => average.applied(self.encoder.into_inner()),
+            None => self.encoder.into_inner(),
+        }
+    }
+
+    /// Why Local Aggregation from these codes would do harm, before anything is trained; nothing where it should help, where
+    /// another objective comes first, or where the settings do not want to know.
+    ///
+    /// # Errors
+    /// When the codes cannot be clustered.
+    pub fn objection(&self) -> Result<Option<String>, TrainError> {
+        let config = self.setup.config;
+        if !config.guard || config.warmup_epochs > 0 || config.objective != Objective::LocalAggregation {
+            return Ok(None);
+        }
+        let rows = RowsView::new(self.bank.rows(), self.bank.dim())?;
+        Ok(Proportions::fit(rows, config, self.setup.seed, 0)?.objection(self.bank.n_images()))
     }
 
     fn objective(&self, epoch: usize) -> Objective {
         let config = self.setup.config;
-        if config.objective == Objective::LocalAggregation && epoch < config.warmup_epochs {
+        let warming_up = epoch < config.warmup_epochs || self.state.left_out.is_some();
+        if config.objective == Objective::LocalAggregation && warming_up {
             Objective::Instance
         } else {
             config.objective
         }
+    }
+
+    /// Clusterings of the bank, in proportions that are measured when Local Aggregation begins and kept right afterwards.
+    fn cluster_the_bank(&mut self, at: Position) -> Result<(), TrainError> {
+        let (config, seed) = (self.setup.config, self.setup.seed);
+        let rows = RowsView::new(self.bank.rows(), self.bank.dim())?;
+        let sizes = match self.state.proportions {
+            Some(sizes) => sizes,
+            None => {
+                let sizes = Proportions::fit(rows, config, seed, at.step)?;
+                if let (true, Some(why)) = (config.guard, sizes.objection(rows.len())) {
+                    self.state.left_out = Some(why);
+                    return Ok(());
+                }
+                sizes
+            }
+        };
+        let found = clusterings(rows, config, sizes.centroids, seed, at.step)?;
+        self.state.proportions = Some(Proportions::measure(rows, &found, sizes.background, sizes.centroids)?);
+        self.clusterings = Some(found);
+        Ok(())
     }
 
     /// Clusterings or target, when it is time for new ones.
@@ -111,10 +183,7 @@ impl<'a> Aggregation<'a> {
             Refresh::Steps(n) => at.step.is_multiple_of(n as u64),
         };
         match self.objective(at.epoch) {
-            Objective::LocalAggregation if due || self.clusterings.is_none() => {
-                let rows = RowsView::new(self.bank.rows(), self.bank.dim())?;
-                self.clusterings = Some(clusterings(rows, self.setup.config, self.setup.seed, at.step)?);
-            }
+            Objective::LocalAggregation if due || self.clusterings.is_none() => self.cluster_the_bank(at)?,
             Objective::ClusterHardness if due || self.hardness.is_none() => {
                 let (cache, batch_size) = (self.setup.cache, self.setup.config.batch_size);
                 let codes = codes_of_all(&self.encoder, cache, batch_size, &Silent);
@@ -139,43 +208,67 @@ impl<'a> Aggregation<'a> {
         Ok(())
     }
 
-    /// Loss and gradient over the bank, which is updated here, after the loss (the article: before).
-    fn over_the_bank(&mut self, codes: &UnitCodes, images: &[u32], at: Position) -> Result<CodeLoss, TrainError> {
+    /// Losses and gradients of each crop over the bank, which is updated here with the first one's codes, after the losses
+    /// (the article: before).
+    fn over_the_bank(
+        &mut self,
+        crops: &[UnitCodes],
+        images: &[u32],
+        at: Position,
+    ) -> Result<Vec<CodeLoss>, TrainError> {
         let config = self.setup.config;
         let article = config.variant == Variant::Article;
         let mut movement = 0.0;
         if article {
-            movement = self.bank.update(images, codes.rows(), config.mixing_rate);
+            movement = self.bank.update(images, crops[0].rows(), config.mixing_rate);
         }
-        let loss = match (self.objective(at.epoch), &self.clusterings) {
-            (Objective::LocalAggregation, Some(clusterings)) => {
-                let bank = RowsView::new(self.bank.rows(), self.bank.dim())?;
-                let k = config.background_neighbors(self.bank.n_images());
-                let queries = RowsView::new(codes.rows(), codes.dim())?;
-                let background = nearest(queries, bank, k, sporeprint_cluster::Metric::Dot)?;
-                let sets = NeighborSets::intersect(images, background, clusterings);
-                let epsilon = if article { 0.0 } else { EPSILON };
-                let step = local_aggregation(codes, &self.bank, &sets, config.temperature, epsilon);
-                if !article {
-                    movement = self.bank.update(images, codes.rows(), config.mixing_rate);
+        let mut losses = Vec::with_capacity(crops.len());
+        let mut first_sets = None;
+        for codes in crops {
+            match (self.objective(at.epoch), &self.clusterings, self.state.proportions) {
+                (Objective::LocalAggregation, Some(clusterings), Some(sizes)) => {
+                    let bank = RowsView::new(self.bank.rows(), self.bank.dim())?;
+                    let queries = RowsView::new(codes.rows(), codes.dim())?;
+                    let background = nearest(queries, bank, sizes.background, sporeprint_cluster::Metric::Dot)?;
+                    let sets = NeighborSets::intersect(images, background, clusterings).bounded(
+                        images,
+                        config.fewest_close,
+                        config.largest_close,
+                    );
+                    let epsilon = if article { 0.0 } else { EPSILON };
+                    let temperature = config.temperature(Objective::LocalAggregation);
+                    losses.push(local_aggregation(codes, &self.bank, &sets, temperature, epsilon).code_loss);
+                    first_sets.get_or_insert(sets);
                 }
-                self.state.sums.add(images, &sets, movement);
-                return Ok(step.code_loss);
+                _ => losses.push(self.instance(codes, images, at)),
             }
-            _ => self.instance(codes, images, at),
-        };
-        if !article {
-            self.bank.update(images, codes.rows(), config.mixing_rate);
         }
-        Ok(loss)
+        if !article {
+            movement = self.bank.update(images, crops[0].rows(), config.mixing_rate);
+        }
+        if let Some(sets) = first_sets {
+            self.state.sums.add(images, &sets, movement);
+        }
+        Ok(losses)
+    }
+
+    fn pixels(&self, crop: &Crop, images: &[u32], epoch: usize) -> Tensor<4> {
+        let Setup { cache, seed, device, .. } = &self.setup;
+        match &crop.views {
+            None => batch::load(cache, images, batch::Source::Whole, device),
+            Some(views) => {
+                batch::load_views(cache, images, crop.size, views, [*seed, epoch as u64, crop.number as u64], device)
+            }
+        }
     }
 
     fn instance(&mut self, codes: &UnitCodes, images: &[u32], at: Position) -> CodeLoss {
         let config = self.setup.config;
+        let temperature = config.temperature(Objective::Instance);
         let n_images = self.bank.n_images();
         let n_noise = config.noise.or((n_images > EXACT_SOFTMAX_IMAGES).then_some(NOISE_ROWS));
         let mut loss = match n_noise {
-            None => instance_softmax(codes, images, &self.bank, config.temperature),
+            None => instance_softmax(codes, images, &self.bank, temperature),
             Some(n_noise) => {
                 let mut rng = Rng::for_stage(self.setup.seed, "noise", at.step);
                 let noise: Vec<u32> = (0..n_noise * images.len()).map(|_| rng.below(n_images) as u32).collect();
@@ -187,7 +280,7 @@ impl<'a> Aggregation<'a> {
                             codes.row(at / n_noise).iter().zip(self.bank.row(other)).map(|(a, b)| a * b).sum()
                         })
                         .collect();
-                    let estimate = NoiseContrast::estimate(&similarities, n_images, config.temperature);
+                    let estimate = NoiseContrast::estimate(&similarities, n_images, temperature);
                     (estimate.normaliser, estimate.temperature)
                 });
                 instance_nce(codes, images, &noise, &self.bank, NoiseContrast { normaliser, temperature })
@@ -221,19 +314,19 @@ impl<'a> Aggregation<'a> {
     }
 }
 
-/// `H` k-means runs on the bank, each from a seed of its own.
+/// `H` k-means runs on the bank with `centroids` clusters, each from a seed of its own.
 ///
 /// # Errors
 /// When the rows cannot be clustered.
 pub fn clusterings(
     rows: RowsView<'_>,
     config: &AggregateConfig,
+    centroids: usize,
     seed: u64,
     step: u64,
 ) -> Result<Clusterings, sporeprint_cluster::Error> {
     let n_images = rows.len();
-    let k_means =
-        KMeans { init: Init::Random, max_iter: config.clustering_rounds, ..KMeans::new(config.centroids(n_images)) };
+    let k_means = KMeans { init: Init::Random, max_iter: config.clustering_rounds, ..KMeans::new(centroids) };
     let first = step * config.clusterings as u64;
     let seeds: Vec<u64> =
         (first..first + config.clusterings as u64).map(|n| Rng::for_stage(seed, "clusterings", n).next_u64()).collect();
@@ -250,40 +343,75 @@ impl Learner for Aggregation<'_> {
 
     fn step(&mut self, images: &[u32], at: Position, learning_rate: f64) -> Result<f64, TrainError> {
         self.refresh(at)?;
-        let source = if self.setup.config.no_views {
-            Source::Whole
-        } else {
-            Source::Views { config: self.setup.views, seed: self.setup.seed, epoch: at.epoch }
-        };
-        let pixels = batch::load(self.setup.cache, images, source, &self.setup.device);
-        let encoded = self.encoder.forward(pixels, Mode::Train);
+        let started = Instant::now();
+        let crops = crops(&self.setup, self.encoder.config(), at.epoch);
+        let pixels: Vec<Tensor<4>> = crops.iter().map(|crop| self.pixels(crop, images, at.epoch)).collect();
+        self.clock.views += started.elapsed();
+        let encoded: Vec<Encoded> = pixels.into_iter().map(|p| self.encoder.forward(p, Mode::Train)).collect();
         let dim = self.encoder.dim();
-        let codes: Vec<f32> = (encoded.codes.clone().inner().into_data().try_into_vec()).expect("codes are f32");
+        let codes: Vec<Vec<f32>> = (encoded.iter())
+            .map(|encoded| (encoded.codes.clone().inner().into_data().try_into_vec()).expect("codes are f32"))
+            .collect();
         let not_finite = || TrainError::NotFinite { images: images.to_vec(), at };
-        if !codes.iter().all(|x| x.is_finite()) {
+        if !codes.iter().flatten().all(|x| x.is_finite()) {
             return Err(not_finite());
         }
-        let CodeLoss { loss, gradient } = match self.objective(at.epoch) {
-            Objective::ClusterHardness => self.hardness(&codes, images, learning_rate),
-            _ => self.over_the_bank(&UnitCodes::new(&codes, dim), images, at)?,
+        let losses = match self.objective(at.epoch) {
+            Objective::ClusterHardness => {
+                codes.iter().take(1).map(|codes| self.hardness(codes, images, learning_rate)).collect()
+            }
+            _ => {
+                let unit: Vec<UnitCodes> = codes.iter().map(|codes| UnitCodes::new(codes, dim)).collect();
+                self.over_the_bank(&unit, images, at)?
+            }
         };
-        if !loss.is_finite() || !gradient.iter().all(|g| g.is_finite()) {
+        if !losses.iter().all(|l| l.loss.is_finite() && l.gradient.iter().all(|g| g.is_finite())) {
             return Err(not_finite());
         }
-        let gradient = Tensor::from_data(TensorData::new(gradient, [images.len(), dim]), &self.setup.device);
+        let share = 1.0 / losses.len() as f32;
+        let loss = losses.iter().map(|l| f64::from(l.loss * share)).sum();
         // The sum's value means nothing; its gradient on the codes is the one computed above.
-        let mut gradients = (encoded.codes * gradient).sum().backward();
+        let mut sum: Option<Tensor<1>> = None;
+        for (encoded, CodeLoss { gradient, .. }) in encoded.iter().zip(losses) {
+            let gradient = Tensor::from_data(TensorData::new(gradient, [images.len(), dim]), &self.setup.device);
+            let term = (encoded.codes.clone() * gradient.mul_scalar(share)).sum();
+            sum = Some(match sum {
+                Some(sum) => sum + term,
+                None => term,
+            });
+        }
+        let mut gradients = sum.expect("every batch has a full crop").backward();
         self.sgd.step_in_place(&mut self.encoder, &mut gradients, learning_rate);
-        self.encoder.absorb(&encoded.statistics, MOMENTUM);
-        Ok(f64::from(loss))
+        // Half-size crops have other statistics than the images that codes are made of in the end.
+        self.encoder.absorb(&encoded[0].statistics, MOMENTUM);
+        if let Some(average) = &mut self.average {
+            average.update(&*self.encoder);
+            self.state.averaged = average.state().0;
+        }
+        self.clock.steps += started.elapsed();
+        Ok(loss)
     }
 
     fn end_epoch(&mut self, epoch: usize, metric: Metric) -> (Metric, Vec<String>) {
+        let Clock { views, steps } = std::mem::take(&mut self.clock);
+        let metric = metric.number("share_views", views.as_secs_f64() / steps.as_secs_f64().max(1e-9));
+        if let Some(why) = &self.state.left_out {
+            let first = epoch == self.setup.config.warmup_epochs;
+            let words = first.then(|| format!("Local Aggregation is left out, the instance objective goes on: {why}"));
+            return (metric.text("left_out", why), words.into_iter().collect());
+        }
         let (Objective::LocalAggregation, Some(clusterings)) = (self.objective(epoch), &self.clusterings) else {
             return (metric, Vec::new());
         };
         let controls = Controls::new(&self.state.sums, clusterings, &self.bank);
         let mut metric = controls.figures().into_iter().fold(metric, |line, (name, figure)| line.number(name, figure));
+        if let Some(sizes) = &mut self.state.proportions {
+            metric = metric
+                .number("centroids", sizes.centroids as f64)
+                .number("background_neighbors", sizes.background as f64)
+                .number("agreement", sizes.agreement);
+            *sizes = sizes.adjusted(controls.overlap, self.setup.config, self.bank.n_images());
+        }
         let words: Vec<String> = controls.troubles().into_iter().map(|t| t.explain(&controls)).collect();
         // The pages show the gravest; the person at the terminal sees all.
         if let Some((warning, remedy)) = words.first().and_then(|words| words.rsplit_once("; ")) {
@@ -296,6 +424,9 @@ impl Learner for Aggregation<'_> {
         let mut checkpoint = Checkpoint::default();
         checkpoint.put_prefixed("encoder.", export(&*self.encoder));
         checkpoint.put_prefixed("momentum.", self.sgd.state());
+        if let Some(average) = &self.average {
+            checkpoint.put_prefixed("average.", average.state().1.to_vec());
+        }
         checkpoint.tensors.push(rows("bank", self.bank.rows(), self.bank.dim()));
         if let Some(clusterings) = &self.clusterings {
             checkpoint.labels.push(("clusterings".to_owned(), clusterings.labels().to_vec()));
@@ -331,7 +462,10 @@ impl Learner for Aggregation<'_> {
                 target: Target::from_rows(target, n_clusters),
             }
         });
+        let average = checkpoint.take_prefixed("average.");
         self.state = checkpoint.state().map_err(|e| e.to_string())?;
+        let steps = self.state.averaged;
+        self.average = self.average.take().map(|before| before.resumed(steps, average));
         Ok(())
     }
 }

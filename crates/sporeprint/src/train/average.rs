@@ -51,6 +51,12 @@ impl WeightAverage {
         (self.steps, &self.tensors)
     }
 
+    /// The average with the same decay as it was when [`state`](Self::state) was taken.
+    #[must_use]
+    pub fn resumed(self, steps: u64, tensors: Vec<NamedTensor>) -> Self {
+        Self { steps, tensors, ..self }
+    }
+
     /// The average as it was when [`state`](Self::state) was taken.
     pub fn from_state(decay: f64, steps: u64, tensors: Vec<NamedTensor>) -> Self {
         Self { decay, steps, tensors }

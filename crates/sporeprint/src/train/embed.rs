@@ -1,13 +1,21 @@
 //! Codes of all images, in index order, from an encoder in evaluation mode or a frozen one.
 
 use crate::batch::{self, Source};
-use crate::encoder::{Encoder, FrozenEncoder, FrozenError};
+use crate::encoder::{Encoder, FrozenEncoder, FrozenError, PreparedEncoder};
 use crate::images::{ImageCache, RgbView};
 use crate::progress::Observer;
 
 /// Codes as the encoder gives them (not normalised), `[n_images, dim]`, row `i` for image `i`.
 pub fn codes_of_all(encoder: &Encoder, cache: &ImageCache, batch_size: usize, observer: &dyn Observer) -> Vec<f32> {
-    let encoder = encoder.prepare();
+    of_all(&encoder.prepare(), cache, batch_size, observer)
+}
+
+/// Merged feature maps before any head (not normalised), `[n_images, merged_dim]`, row `i` for image `i`.
+pub fn merged_of_all(encoder: &Encoder, cache: &ImageCache, batch_size: usize, observer: &dyn Observer) -> Vec<f32> {
+    of_all(&encoder.clone().without_head().prepare(), cache, batch_size, observer)
+}
+
+fn of_all(encoder: &PreparedEncoder, cache: &ImageCache, batch_size: usize, observer: &dyn Observer) -> Vec<f32> {
     let device = burn::tensor::Device::flex();
     let images: Vec<u32> = (0..cache.n_images() as u32).collect();
     let mut codes = Vec::with_capacity(images.len() * encoder.dim());

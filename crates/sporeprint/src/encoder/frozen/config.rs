@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{FrozenEncoder, FrozenError, Pixels, PixelsConfig};
+use super::{FrozenEncoder, FrozenError, Pixels, PixelsConfig, Simple, SimpleConfig};
 use crate::encoder::{TokenCode, VisionTransformer, VisionTransformerConfig, open_pictures};
 use crate::images::{ImageCache, content_hash};
 use crate::progress::Observer;
@@ -19,6 +19,8 @@ const CLIP_HUB: &str = "hf:openai/clip-vit-base-patch32";
 pub enum FrozenConfig {
     /// The pixels themselves, averaged down.
     Pixels(PixelsConfig),
+    /// Edges, colours and patches, with a dictionary learnt from the folder.
+    Simple(SimpleConfig),
     /// DINOv2's vision transformer, from a file of weights.
     Dinov2(VisionTransformerConfig),
     /// CLIP's tower of pictures, from a file of weights.
@@ -27,12 +29,13 @@ pub enum FrozenConfig {
 
 impl FrozenConfig {
     /// Names that `--encoder` takes, beside those of [`Architecture`](crate::encoder::Architecture).
-    pub const NAMES: &[&str] = &["pixels", "dinov2", "clip"];
+    pub const NAMES: &[&str] = &["pixels", "simple", "dinov2", "clip"];
 
     /// The encoder of a name, with its default settings.
     pub fn by_name(name: &str) -> Option<Self> {
         match name {
             "pixels" => Some(Self::Pixels(PixelsConfig::default())),
+            "simple" => Some(Self::Simple(SimpleConfig::default())),
             "dinov2" => Some(Self::Dinov2(VisionTransformerConfig::default())),
             "clip" => Some(Self::Clip(VisionTransformerConfig::default())),
             _ => None,
@@ -43,6 +46,7 @@ impl FrozenConfig {
     pub fn name(&self) -> &str {
         match self {
             Self::Pixels(_) => "pixels",
+            Self::Simple(_) => "simple",
             Self::Dinov2(_) => "dinov2",
             Self::Clip(_) => "clip",
         }
@@ -52,6 +56,7 @@ impl FrozenConfig {
     pub fn image_size(&self) -> usize {
         match self {
             Self::Pixels(config) => config.image_size,
+            Self::Simple(config) => config.image_size,
             Self::Dinov2(config) | Self::Clip(config) => config.image_size,
         }
     }
@@ -60,6 +65,7 @@ impl FrozenConfig {
     pub fn set_image_size(&mut self, image_size: usize) {
         match self {
             Self::Pixels(config) => config.image_size = image_size,
+            Self::Simple(config) => config.image_size = image_size,
             Self::Dinov2(config) | Self::Clip(config) => config.image_size = image_size,
         }
     }
@@ -71,7 +77,7 @@ impl FrozenConfig {
                 config.tokens = tokens;
                 true
             }
-            Self::Pixels(_) | Self::Clip(_) => false,
+            Self::Pixels(_) | Self::Simple(_) | Self::Clip(_) => false,
         }
     }
 
@@ -82,6 +88,7 @@ impl FrozenConfig {
     pub fn check(&self) -> Result<(), FrozenError> {
         match self {
             Self::Pixels(config) => config.check(),
+            Self::Simple(config) => config.check(),
             Self::Dinov2(config) | Self::Clip(config) => config.check(),
         }
     }
@@ -92,7 +99,7 @@ impl FrozenConfig {
     /// - as [`open`](Self::open), but for what is fitted later
     pub fn bind(&mut self, weights: Option<&Path>) -> Result<(), FrozenError> {
         match self {
-            Self::Pixels(_) => Ok(()),
+            Self::Pixels(_) | Self::Simple(_) => Ok(()),
             Self::Dinov2(config) => {
                 let weights = needed(weights, "dinov2", DINOV2_HUB)?;
                 VisionTransformer::open(weights, config)?;
@@ -126,9 +133,14 @@ impl FrozenConfig {
         fitted: &Path,
         observer: &dyn Observer,
     ) -> Result<(), FrozenError> {
-        let _ = (images, seed, fitted, observer);
         match self {
             Self::Pixels(_) | Self::Dinov2(_) | Self::Clip(_) => Ok(()),
+            Self::Simple(_) => {
+                observer.begin("learning a dictionary of patches", 0);
+                Simple::fit(images, seed)?.save(fitted)?;
+                observer.end();
+                Ok(())
+            }
         }
     }
 
@@ -138,9 +150,9 @@ impl FrozenConfig {
     /// # Errors
     /// - a file that is missing, damaged or of something else
     pub fn open(&self, weights: Option<&Path>, fitted: &Path) -> Result<Box<dyn FrozenEncoder>, FrozenError> {
-        let _ = fitted;
         match self {
             Self::Pixels(config) => Ok(Box::new(Pixels::new(config.clone()))),
+            Self::Simple(_) => Ok(Box::new(Simple::open(fitted)?)),
             Self::Dinov2(config) => {
                 let weights = needed(weights, "dinov2", DINOV2_HUB)?;
                 same_weights(weights, config.digest.as_deref())?;

@@ -28,6 +28,12 @@ pub enum FrozenError {
     NoVocabulary { folder: PathBuf },
     #[error("{path}: not a vocabulary of CLIP's kind: {reason}\nhint: take the file that belongs to the weights")]
     Vocabulary { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Patches(#[from] crate::encoder::simple::PatchError),
+    #[error(
+        "{path}: does not hold what `--encoder simple` learns from a folder\nhint: make the run anew with --overwrite"
+    )]
+    NotFitted { path: PathBuf },
     #[error("{flag} is {found}, expected {expected}\nhint: {hint}")]
     Value { flag: &'static str, found: String, expected: String, hint: &'static str },
 }

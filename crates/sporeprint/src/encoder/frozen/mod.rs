@@ -7,6 +7,7 @@
 mod config;
 mod error;
 mod pixels;
+mod simple;
 
 use std::fmt::Debug;
 
@@ -16,6 +17,7 @@ pub use config::FrozenConfig;
 pub use error::FrozenError;
 pub(crate) use error::check_value;
 pub use pixels::{Pixels, PixelsConfig};
+pub use simple::{Simple, SimpleConfig};
 
 /// An encoder that is never trained.
 ///

@@ -1,5 +1,6 @@
 //! Makes a cache: decode in parallel, write in index order.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -8,9 +9,10 @@ use rayon::prelude::*;
 
 use super::index::{self, EVAL_FILE, INDEX_FILE, Index, VIEWS_FILE};
 use super::{CacheConfig, CacheError, ImageEntry, Progress, Skipped};
-use crate::images::decode::decode_file;
+use crate::images::decode::{Decoded, decode_file};
 use crate::images::find::FoundImage;
 use crate::images::hash::{content_hash, dhash};
+use crate::images::idx::{self, IdxPictures};
 use crate::images::resize::{resize_and_crop, resize_window};
 
 /// Images decoded between two writes: enough to keep many threads busy, few enough to hold in memory.
@@ -82,8 +84,10 @@ fn decode_all(
     mut write: impl FnMut(&Packed) -> Result<(), CacheError>,
 ) -> Result<(Vec<ImageEntry>, Vec<Skipped>), CacheError> {
     let (mut images, mut skipped) = (Vec::new(), Vec::new());
+    let archives = archives(found);
     for group in found.chunks(GROUP) {
-        let packed: Vec<Result<Packed, Skipped>> = group.par_iter().map(|image| pack(image, config)).collect();
+        let packed: Vec<Result<Packed, Skipped>> =
+            group.par_iter().map(|image| pack(image, config, &archives)).collect();
         for result in packed {
             match result {
                 Ok(image) => {
@@ -158,11 +162,31 @@ fn remove_index(dir: &Path) -> Result<(), CacheError> {
     }
 }
 
-fn pack(found: &FoundImage, config: &CacheConfig) -> Result<Packed, Skipped> {
-    let (bytes, decoded) = decode_file(&found.path, &config.limits).map_err(|error| Skipped {
+/// The files of many pictures that some of `found` lie in, each read once.
+type Archives = BTreeMap<PathBuf, Result<IdxPictures, String>>;
+
+fn archives(found: &[FoundImage]) -> Archives {
+    let files: BTreeSet<&Path> =
+        found.iter().filter_map(|image| idx::inside(&image.path)).map(|(file, _)| file).collect();
+    files.into_iter().map(|file| (file.to_owned(), IdxPictures::read(file).map_err(|e| e.to_string()))).collect()
+}
+
+/// The bytes that stand for an image's content, and its picture.
+fn decoded(found: &FoundImage, config: &CacheConfig, archives: &Archives) -> Result<(Vec<u8>, Decoded), String> {
+    let archive = idx::inside(&found.path).and_then(|(file, number)| Some((archives.get(file)?, number)));
+    let Some((pictures, number)) = archive else {
+        return decode_file(&found.path, &config.limits).map_err(|error| error.to_string());
+    };
+    let image = pictures.as_ref().map_err(Clone::clone)?.picture(number);
+    let image = image.ok_or_else(|| format!("the file holds no picture number {number}"))?;
+    Ok((image.data.clone(), Decoded { image, orientation: 1 }))
+}
+
+fn pack(found: &FoundImage, config: &CacheConfig, archives: &Archives) -> Result<Packed, Skipped> {
+    let (bytes, decoded) = decoded(found, config, archives).map_err(|reason| Skipped {
         name: found.name.clone(),
         path: found.path.clone(),
-        reason: error.to_string(),
+        reason,
     })?;
     let picture = decoded.image.view();
     let ((width, height), window) = config.view_shape(picture.width, picture.height);

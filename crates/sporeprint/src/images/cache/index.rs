@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{CacheConfig, CacheError, Difference, ImageEntry, Skipped};
 use crate::images::find::FoundImage;
 use crate::images::hash::content_hash;
+use crate::images::idx;
 
 pub(super) const EVAL_FILE: &str = "eval.rgb8";
 pub(super) const VIEWS_FILE: &str = "views.rgb8";
@@ -120,7 +121,9 @@ fn different_source(found: &[SourceFile], expected: &[SourceFile]) -> Option<Dif
 /// The files behind `found`, as they are now.
 pub(super) fn source_files(found: &[FoundImage]) -> Vec<SourceFile> {
     let source = |image: &FoundImage| {
-        let metadata = std::fs::metadata(&image.path).ok();
+        // A picture of a file of many changes with that file.
+        let file = idx::inside(&image.path).map_or(image.path.as_path(), |(file, _)| file);
+        let metadata = std::fs::metadata(file).ok();
         let modified = metadata.as_ref().and_then(|found| found.modified().ok());
         SourceFile {
             name: image.name.clone(),

@@ -1,0 +1,167 @@
+//! `sweep`: many settings on one folder, ranked without labels.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use sporeprint::config::{ClusterCount, RunConfig};
+use sporeprint::progress::Observer;
+use sporeprint::run::tables::read_quality;
+use sporeprint::run::{Existing, RunDir, Session, Stage, write_atomically};
+use sporeprint::stages;
+use sporeprint::sweep::{Sweep, Trial, in_words, rank_correlation};
+
+use crate::Outcome;
+use crate::progress::Talk;
+use crate::settings;
+
+/// Try many settings on a folder and rank them without labels
+#[derive(Debug, Args)]
+pub(crate) struct SweepVerb {
+    /// What to try: [settings] for all trials, lists or ranges under [try], `trials` for a random search
+    #[arg(value_name = "SWEEP.toml")]
+    pub(crate) sweep: PathBuf,
+    /// Files, folders (with all below them) or lists (.txt, .csv) of images
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Where the trials' run directories go; trials that are done there are not done again
+    #[arg(short, long, value_name = "DIR", default_value = "sporeprint-sweep")]
+    pub(crate) out: PathBuf,
+    /// Labels to see how well the ranking without labels does: from-dirs, or a CSV with the columns filename and label
+    #[arg(long, value_name = "from-dirs|FILE.csv")]
+    pub(crate) labels: Option<String>,
+    /// Number of clusters, the same for every trial
+    #[arg(short = 'k', long, value_name = "N")]
+    pub(crate) n_clusters: usize,
+}
+
+/// Figures of one trial, by name; larger is better for all of them.
+struct Row {
+    number: usize,
+    changes: String,
+    figures: BTreeMap<&'static str, f64>,
+}
+
+/// Figures that need no labels; trials are ranked by the first.
+const UNLABELLED: [&str; 4] = ["score", "stability", "silhouette", "support"];
+/// Figures against labels.
+const LABELLED: [&str; 3] = ["nmi", "ari", "acc"];
+
+pub(crate) fn sweep(args: &SweepVerb, json: bool, talk: &Talk) -> Result<Outcome> {
+    let text = fs_err::read_to_string(&args.sweep)?;
+    let named = || format!("{}", args.sweep.display());
+    let sweep = Sweep::from_toml(&text).with_context(named)?;
+    let weights = sweep.settings.get("weights").is_some_and(|weights| weights.as_str() != Some("none"));
+    let mut base = RunConfig::starting(weights);
+    base.images.paths = args.paths.iter().map(std::path::absolute).collect::<std::io::Result<_>>()?;
+    if let Some(labels) = &args.labels {
+        base.images.labels = settings::labels(labels)?;
+    }
+    base.cluster.n_clusters = ClusterCount::Fixed(args.n_clusters);
+    let trials = sweep.trials(&base).with_context(named)?;
+    talk.note(&format!("{} trials in {}", trials.len(), args.out.display()));
+    for trial in &trials {
+        talk.note(&format!("trial {} of {}: {}", trial.number + 1, trials.len(), in_words(&trial.changes)));
+        run(trial, &args.out, talk)?;
+    }
+    let rows = rank(&trials, args, talk)?;
+    write_table(&rows, &args.out.join("sweep.csv"))?;
+    print(&rows, json)?;
+    Ok(Outcome::Done)
+}
+
+fn directory(out: &Path, number: usize) -> RunDir {
+    RunDir::new(out.join(format!("trial-{number:03}")))
+}
+
+/// One trial, or what is left of it.
+fn run(trial: &Trial, out: &Path, talk: &Talk) -> Result<()> {
+    let mut session = Session::start(directory(out, trial.number), trial.config.clone(), Existing::Resume)?;
+    if session.is_done(Stage::Evaluate) {
+        return Ok(());
+    }
+    let images = stages::scan(&mut session, talk)?;
+    let interval = std::time::Duration::from_secs(120);
+    stages::pretrain(&mut session, &images, interval, talk)?;
+    stages::aggregate(&mut session, &images, interval, talk)?;
+    stages::embed(&mut session, &images, talk)?;
+    stages::cluster(&mut session, &images, talk)?;
+    stages::evaluate(&mut session, &images, talk)?;
+    Ok(())
+}
+
+/// Every trial's figures, best first.
+fn rank(trials: &[Trial], args: &SweepVerb, talk: &Talk) -> Result<Vec<Row>> {
+    talk.note("comparing the trials without labels");
+    let runs: Vec<RunDir> = trials.iter().map(|trial| directory(&args.out, trial.number)).collect();
+    let scores = stages::compare_runs(&runs, args.n_clusters)?;
+    let mut rows = Vec::new();
+    for (trial, score) in trials.iter().zip(scores) {
+        let mut figures = BTreeMap::from([
+            ("score", score.score),
+            ("stability", score.stability),
+            ("silhouette", score.silhouette),
+            ("support", score.support),
+        ]);
+        let quality = read_quality(&directory(&args.out, trial.number).evaluation())?;
+        if let Some(last) = quality.iter().find(|quality| quality.codes == "final") {
+            figures.extend(LABELLED.iter().filter_map(|name| Some((*name, *last.figures.get(*name)?))));
+        }
+        rows.push(Row { number: trial.number, changes: in_words(&trial.changes), figures });
+    }
+    rows.sort_by(|a, b| b.figures["score"].total_cmp(&a.figures["score"]).then(a.number.cmp(&b.number)));
+    Ok(rows)
+}
+
+fn columns(rows: &[Row]) -> Vec<&'static str> {
+    let known = |name: &&&str| rows.first().is_some_and(|row| row.figures.contains_key(**name));
+    UNLABELLED.iter().chain(&LABELLED).filter(known).copied().collect()
+}
+
+fn write_table(rows: &[Row], path: &Path) -> Result<()> {
+    let columns = columns(rows);
+    let mut text = format!("rank,trial,settings,{}\n", columns.join(","));
+    for (rank, row) in rows.iter().enumerate() {
+        let figures: Vec<String> = columns.iter().map(|c| format!("{:.4}", row.figures[c])).collect();
+        text +=
+            &format!("{},{},\"{}\",{}\n", rank + 1, row.number, row.changes.replace('"', "\"\""), figures.join(","));
+    }
+    Ok(write_atomically(path, |out| out.write_all(text.as_bytes()))?)
+}
+
+/// The ranking, and how well each figure's order agrees with that by NMI.
+fn print(rows: &[Row], json: bool) -> Result<()> {
+    let columns = columns(rows);
+    let column = |name: &str| rows.iter().map(|row| row.figures[name]).collect::<Vec<f64>>();
+    let agreement: BTreeMap<&str, f64> = if columns.contains(&"nmi") {
+        let with = |name: &'static str| Some((name, rank_correlation(&column(name), &column("nmi"))?));
+        UNLABELLED.iter().filter_map(|name| with(name)).collect()
+    } else {
+        BTreeMap::new()
+    };
+    let mut out = std::io::stdout().lock();
+    if json {
+        let trials: Vec<_> = rows
+            .iter()
+            .map(|row| serde_json::json!({ "trial": row.number, "settings": row.changes, "figures": row.figures }))
+            .collect();
+        let summary = serde_json::json!({ "ranking": trials, "rank_correlation_with_nmi": agreement });
+        writeln!(out, "{summary:#}")?;
+        return Ok(());
+    }
+    write!(out, "{:>4} {:>5}", "rank", "trial")?;
+    columns.iter().try_for_each(|name| write!(out, "{name:>12}"))?;
+    writeln!(out, "  settings")?;
+    for (rank, row) in rows.iter().enumerate() {
+        write!(out, "{:>4} {:>5}", rank + 1, row.number)?;
+        columns.iter().try_for_each(|name| write!(out, "{:>12.3}", row.figures[name]))?;
+        writeln!(out, "  {}", row.changes)?;
+    }
+    if !agreement.is_empty() {
+        let words: Vec<String> = agreement.iter().map(|(name, r)| format!("{name} {r:.2}")).collect();
+        writeln!(out, "rank correlation with NMI: {}", words.join(", "))?;
+    }
+    Ok(())
+}

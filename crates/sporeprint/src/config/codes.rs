@@ -1,0 +1,29 @@
+//! Which of a run's codes are clustered.
+
+use serde::{Deserialize, Serialize};
+
+/// One kind of codes of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeKind {
+    /// The merged feature map of the encoder before it was trained on the folder.
+    Untouched,
+    /// The merged feature map of the trained encoder.
+    Backbone,
+    /// The linear head's output.
+    Head,
+    /// The backbone's beside edges, colours and patches.
+    Fused,
+}
+
+impl CodeKind {
+    /// Its name in tables and file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Untouched => "untouched",
+            Self::Backbone => "backbone",
+            Self::Head => "head",
+            Self::Fused => "fused",
+        }
+    }
+}

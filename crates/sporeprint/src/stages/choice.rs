@@ -1,0 +1,212 @@
+//! Which codes a run is clustered by: the backbone's, the head's, or those of the encoder as it was before training.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use sporeprint_cluster::{ChooseCodes, CodesCandidate, CodesScore, RowsView};
+
+use super::codes::CodeSource;
+use super::fusion::Fusion;
+use super::{Images, StageError};
+use crate::config::{ClusterCount, CodeKind};
+use crate::progress::Observer;
+use crate::run::tables::{Metric, MetricsLog};
+use crate::run::{RunDir, Session, Stage, read_npy, write_atomically, write_npy};
+
+/// `choice.json`: which codes were taken, and the evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The kind that `embeddings.npy` holds.
+    pub chosen: CodeKind,
+    /// Every kind that was compared, the chosen one included.
+    pub compared: Vec<CodeKind>,
+    /// Label-free figures of each kind, by name.
+    pub figures: BTreeMap<String, BTreeMap<String, f64>>,
+    /// The choice and its reason in one sentence.
+    pub words: String,
+}
+
+/// File of the codes that a kind has in this run.
+pub(super) fn file(session: &Session, kind: CodeKind) -> PathBuf {
+    session.dir.candidates().join(format!("{}.npy", kind.name()))
+}
+
+/// What `choice.json` says; nothing for a run that had no choice.
+pub(super) fn read(session: &Session) -> Result<Option<Choice>, StageError> {
+    let path = session.dir.choice();
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path)?;
+    let damaged = |e: serde_json::Error| std::io::Error::other(format!("cannot read {}: {e}", path.display()));
+    Ok(Some(serde_json::from_str(&text).map_err(damaged)?))
+}
+
+/// The kind of codes that the run is clustered by.
+pub(super) fn kind(session: &Session) -> Result<CodeKind, StageError> {
+    Ok(read(session)?.map_or(CodeKind::Backbone, |choice| choice.chosen))
+}
+
+/// Codes of every kind that the run has.
+fn kinds(session: &Session) -> Vec<CodeKind> {
+    if session.config.frozen.is_some() {
+        return vec![CodeKind::Backbone];
+    }
+    let mut kinds = Vec::new();
+    if session.dir.untouched().exists() {
+        kinds.push(CodeKind::Untouched);
+    }
+    kinds.push(CodeKind::Backbone);
+    if session.config.encoder.head_dim.is_some() {
+        kinds.push(CodeKind::Head);
+    }
+    kinds.push(CodeKind::Fused);
+    kinds
+}
+
+/// The kinds among which figures decide, the safe one first, and words where there is nothing to decide.
+///
+/// Heads are only reported: their codes were worse than the backbone's in every trial. So are fused codes where the network
+/// knew photographs before; from the seed and on a folder, edges, colours and patches know more than it learns in an hour.
+fn eligible(session: &Session, kinds: &[CodeKind]) -> Result<(Vec<CodeKind>, String), StageError> {
+    if let Some(kind) = session.config.aggregate.codes {
+        if !kinds.contains(&kind) {
+            return Err(StageError::NoSuchCodes { kind: kind.name() });
+        }
+        return Ok((vec![kind], format!("{} codes are taken, as the settings say", kind.name())));
+    }
+    Ok(if kinds.contains(&CodeKind::Untouched) {
+        (vec![CodeKind::Untouched, CodeKind::Backbone], String::new())
+    } else if kinds.contains(&CodeKind::Fused) {
+        let words = "learnt codes are joined with edges, colours and patches, for the network began without knowledge";
+        (vec![CodeKind::Fused], words.to_owned())
+    } else {
+        (vec![kinds[0]], String::new())
+    })
+}
+
+/// Computes every kind of codes of the run, keeps them under `candidates/`, chooses one and says why in `choice.json`.
+/// Gives the chosen unit codes and their dimension.
+///
+/// # Errors
+/// When weights cannot be read, the codes cannot be compared, or the disk is full.
+pub(super) fn choose(
+    session: &Session,
+    images: &Images,
+    observer: &dyn Observer,
+) -> Result<(Vec<f32>, usize), StageError> {
+    let kinds = kinds(session);
+    let (eligible, words) = eligible(session, &kinds)?;
+    let mut codes: Vec<(Vec<f32>, usize)> = Vec::with_capacity(kinds.len());
+    for &kind in &kinds {
+        if kind == CodeKind::Fused {
+            observer.begin("learning a dictionary of patches", 0);
+            let (backbone, dim) = &codes[kinds.iter().position(|&k| k == CodeKind::Backbone).unwrap_or(0)];
+            let knew = kinds.contains(&CodeKind::Untouched);
+            Fusion::fit(images, backbone, *dim, knew, session.config.seed)?.save(&session.dir.fusion())?;
+            observer.end();
+        }
+        let source = CodeSource::of_kind(session, kind)?;
+        codes.push((source.unit_codes(session, images, observer)?, source.dim()));
+    }
+    if kinds.len() > 1 {
+        fs::create_dir_all(session.dir.candidates())?;
+        for (&kind, (rows, dim)) in kinds.iter().zip(&codes) {
+            write_npy(&file(session, kind), &[images.len(), *dim], rows)?;
+        }
+    }
+    let scored = if kinds.len() > 1 { score(session, images.len(), &kinds, &codes)? } else { Vec::new() };
+    let mut chosen = eligible[0];
+    let mut words = words;
+    if let [safe, other] = eligible[..] {
+        let candidates = [safe, other].map(|kind| scored.iter().find(|s| s.name == kind.name()));
+        if let [Some(safe_score), Some(other_score)] = candidates {
+            let (better, why) = decide(safe_score, other_score);
+            (chosen, words) = (if better { other } else { safe }, why);
+        }
+    }
+    if !words.is_empty() {
+        observer.note(&words);
+    }
+    write_choice(session, Choice { chosen, compared: kinds.clone(), figures: figures(&scored), words })?;
+    let at = kinds.iter().position(|&kind| kind == chosen).unwrap_or(0);
+    Ok(codes.swap_remove(at))
+}
+
+/// Whether the trained codes are preferred to the untouched ones, and why.
+fn decide(untouched: &CodesScore, trained: &CodesScore) -> (bool, String) {
+    let figures = format!(
+        "stability {:.3} against {:.3} untouched, silhouette {:.3} against {:.3}, support by the other codes {:.2}",
+        trained.stability, untouched.stability, trained.silhouette, untouched.silhouette, trained.support
+    );
+    let better = trained.score >= untouched.score;
+    let verdict = if better {
+        "training on the folder helped as far as can be told without labels"
+    } else {
+        "the untouched codes are kept: training on the folder did not help as far as can be told without labels"
+    };
+    (better, format!("{verdict} ({figures})"))
+}
+
+/// Label-free figures of every kind, also in the log; none for folders too small to be resampled.
+fn score(
+    session: &Session,
+    n_images: usize,
+    kinds: &[CodeKind],
+    codes: &[(Vec<f32>, usize)],
+) -> Result<Vec<CodesScore>, StageError> {
+    let n_clusters = expected_clusters(session, n_images);
+    if n_images < 4 || !(2..n_images).contains(&n_clusters) {
+        return Ok(Vec::new());
+    }
+    let candidates = (kinds.iter().zip(codes))
+        .map(|(kind, (rows, dim))| {
+            Ok(CodesCandidate { name: kind.name(), rows: RowsView::new(rows, *dim)?, views: None })
+        })
+        .collect::<Result<Vec<_>, StageError>>()?;
+    let scores = ChooseCodes { seed: session.config.seed, ..ChooseCodes::new(n_clusters) }.run(&candidates)?.scores;
+    let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Embed))?;
+    for (name, figures) in figures(&scores) {
+        let line = Metric::new("choose-codes", 0.0).text("codes", &name);
+        log.append(&figures.iter().fold(line, |line, (name, figure)| line.number(name, *figure)))?;
+    }
+    Ok(scores)
+}
+
+fn figures(scores: &[CodesScore]) -> BTreeMap<String, BTreeMap<String, f64>> {
+    let of = |score: &CodesScore| {
+        [("silhouette", score.silhouette), ("stability", score.stability), ("support", score.support)]
+            .map(|(name, figure)| (name.to_owned(), figure))
+            .into()
+    };
+    scores.iter().map(|score| (score.name.clone(), of(score))).collect()
+}
+
+fn write_choice(session: &Session, choice: Choice) -> Result<(), StageError> {
+    let text = serde_json::to_string_pretty(&choice).expect("names and numbers serialise");
+    Ok(write_atomically(&session.dir.choice(), |out| out.write_all(text.as_bytes()))?)
+}
+
+/// Label-free figures of the codes of several runs over the same images, in their order; see [`ChooseCodes`].
+///
+/// # Errors
+/// When a run has no codes, or the codes cannot be compared.
+pub fn compare_runs(runs: &[RunDir], n_clusters: usize) -> Result<Vec<CodesScore>, StageError> {
+    let codes =
+        runs.iter().map(|run| Ok(read_npy::<f32>(&run.embeddings())?)).collect::<Result<Vec<_>, StageError>>()?;
+    let candidates = (codes.iter())
+        .map(|codes| Ok(CodesCandidate { name: "", rows: RowsView::new(&codes.data, codes.shape[1])?, views: None }))
+        .collect::<Result<Vec<_>, StageError>>()?;
+    Ok(ChooseCodes::new(n_clusters).run(&candidates)?.scores)
+}
+
+/// The number of clusters asked for, or a usual one to compare codes by when it is still to be chosen.
+fn expected_clusters(session: &Session, n_images: usize) -> usize {
+    match session.config.cluster.n_clusters {
+        ClusterCount::Fixed(k) => k,
+        ClusterCount::Auto => ((n_images as f64 / 2.0).sqrt() as usize).clamp(2, 30),
+    }
+}

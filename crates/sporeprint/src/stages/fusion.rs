@@ -1,0 +1,80 @@
+//! Learnt and simple codes as one: they err differently, so together they often do better than either.
+
+use std::path::Path;
+
+use super::{Images, StageError};
+use crate::bank::normalise;
+use crate::encoder::{FrozenEncoder, FrozenError, NamedTensor, Simple, read_tensors, save_tensors};
+use crate::progress::Observer;
+use crate::train::frozen_codes_of_all;
+
+/// Weight of the simple block against the learnt one, where the network knew photographs before, and where it did not.
+const WEIGHTS: [f32; 2] = [0.5, 2.0];
+
+/// Simple features of this folder, and the mean of its learnt codes.
+#[derive(Debug)]
+pub(super) struct Fusion {
+    simple: Simple,
+    /// Mean unit code, `[dim]`.
+    mean: Vec<f32>,
+    weight: f32,
+}
+
+impl Fusion {
+    /// Learns what joining needs from the run's images and their learnt unit codes.
+    pub(super) fn fit(images: &Images, learnt: &[f32], dim: usize, knew: bool, seed: u64) -> Result<Self, StageError> {
+        let mut sums = vec![0.0f64; dim];
+        learnt.chunks_exact(dim).for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x)));
+        let n = images.len().max(1) as f64;
+        let mean = sums.iter().map(|sum| (sum / n) as f32).collect();
+        let weight = WEIGHTS[usize::from(!knew)];
+        Ok(Self { simple: Simple::fit(&images.cache, seed)?, mean, weight })
+    }
+
+    pub(super) fn save(&self, path: &Path) -> Result<(), StageError> {
+        let mut tensors = self.simple.tensors();
+        for (name, data) in [("learnt.mean", self.mean.clone()), ("weight", vec![self.weight])] {
+            tensors.push(NamedTensor { name: name.to_owned(), shape: vec![data.len()], data });
+        }
+        Ok(save_tensors(path, &tensors)?)
+    }
+
+    pub(super) fn open(path: &Path) -> Result<Self, StageError> {
+        let tensors = read_tensors(path)?;
+        let damaged = || FrozenError::NotFitted { path: path.to_owned() };
+        let find = |name: &str| tensors.iter().find(|t| t.name == name).map(|t| t.data.clone()).ok_or_else(damaged);
+        let weight = find("weight")?.first().copied().ok_or_else(damaged)?;
+        let simple = Simple::from_tensors(&tensors).ok_or_else(damaged)?;
+        Ok(Self { simple, mean: find("learnt.mean")?, weight })
+    }
+
+    pub(super) fn dim(&self) -> usize {
+        self.mean.len() + self.simple.dim()
+    }
+
+    /// Unit rows `[n, dim]`: the learnt code without the folder's mean, scaled to unit length, beside the simple one times its
+    /// weight.
+    ///
+    /// # Shapes
+    /// - learnt: `[n, learnt dim]`, unit rows
+    pub(super) fn join(
+        &self,
+        learnt: &[f32],
+        images: &Images,
+        observer: &dyn Observer,
+    ) -> Result<Vec<f32>, StageError> {
+        let simple = frozen_codes_of_all(&self.simple, &images.cache, observer)?;
+        let (learnt_dim, simple_dim) = (self.mean.len(), self.simple.dim());
+        let mut out = Vec::with_capacity(images.len() * self.dim());
+        for (learnt, simple) in learnt.chunks_exact(learnt_dim).zip(simple.chunks_exact(simple_dim)) {
+            let mut row: Vec<f32> = learnt.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
+            normalise(&mut row);
+            row.extend(simple);
+            normalise(&mut row[learnt_dim..]);
+            row[learnt_dim..].iter_mut().for_each(|x| *x *= self.weight);
+            normalise(&mut row);
+            out.extend(row);
+        }
+        Ok(out)
+    }
+}
