@@ -58,7 +58,9 @@ impl Estimate {
                 steps as f64 / n as f64
             }
         };
-        let clustering = pairs * images * (run.aggregate.centroids(n_images) * run.aggregate.clusterings) as f64;
+        let clustering = pairs
+            * images
+            * (run.aggregate.centroids.unwrap_or((n_images / 20).max(1)) * run.aggregate.clusterings) as f64;
         let aggregate = images * run.aggregate.epochs as f64 * step
             + refreshes * run.aggregate.clustering_rounds as f64 * clustering;
         let passes = if run.aggregate.epochs > 0 { 2.0 } else { 1.0 };
