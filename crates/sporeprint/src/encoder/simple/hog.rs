@@ -79,7 +79,7 @@ mod tests {
         let across = hog(&picture(|x, _| x as f32 / 31.0));
         assert_eq!(across.len(), HOG_DIM);
         for (at, value) in across.iter().enumerate() {
-            let expected = if at % ORIENTATIONS == 0 { 0.5 } else { 0.0 };
+            let expected = if at.is_multiple_of(ORIENTATIONS) { 0.5 } else { 0.0 };
             assert!((value - expected).abs() <= 0.03, "{at}: {value}");
         }
         let down = hog(&picture(|_, y| y as f32 / 31.0));

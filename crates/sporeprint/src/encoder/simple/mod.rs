@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn shrinking_averages_areas_and_repeats_pixels() {
-        let picture: Vec<u8> = (0..64 * 64).flat_map(|at| [if at % 2 == 0 { 0 } else { 255 }, 51, 0]).collect();
+        let picture: Vec<u8> =
+            (0..64 * 64).flat_map(|at| [if usize::is_multiple_of(at, 2) { 0 } else { 255 }, 51, 0]).collect();
         let small = shrink(&picture, 64);
         assert!(small.chunks_exact(3).all(|p| (p[0] - 0.5).abs() <= 1e-6 && (p[1] - 0.2).abs() <= 1e-6 && p[2] == 0.0));
         let tiny = shrink(&[0, 0, 0, 255, 255, 255, 0, 0, 0, 0, 0, 0], 2);

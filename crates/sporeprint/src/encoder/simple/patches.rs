@@ -183,10 +183,10 @@ mod tests {
     /// Stripes, across or down, with a little noise.
     fn stripes(i: usize) -> Vec<f32> {
         let mut rng = Rng::new(i as u64);
-        let value = |at: usize| if i % 2 == 0 { at % SIDE } else { at / SIDE };
+        let value = |at: usize| if i.is_multiple_of(2) { at % SIDE } else { at / SIDE };
         (0..SIDE * SIDE)
             .flat_map(|at| {
-                let light = if value(at) / 2 % 2 == 0 { 0.8 } else { 0.2 } + rng.range(-0.05, 0.05);
+                let light = if (value(at) / 2).is_multiple_of(2) { 0.8 } else { 0.2 } + rng.range(-0.05, 0.05);
                 [light, light, 0.5 * light]
             })
             .collect()
