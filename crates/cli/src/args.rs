@@ -98,6 +98,9 @@ pub(crate) struct RunArgs {
     /// Source of every random choice
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Cluster by what the weights know already: no training on these images
+    #[arg(long, conflicts_with_all = ["pretrain_epochs", "aggregate_epochs", "warmup_epochs"])]
+    pub(crate) fast: bool,
     /// Do not open the report in a browser
     #[arg(long)]
     pub(crate) no_open: bool,
@@ -151,8 +154,9 @@ pub(crate) struct NetworkArgs {
     /// Dimension of a linear head behind the encoder (the paper: 128)
     #[arg(long, value_name = "DIM")]
     pub(crate) head_dim: Option<usize>,
-    /// Weights to start from: none, a .safetensors, .pth or .pt file, or a model to download once
-    #[arg(long, value_name = "none|FILE|hf:OWNER/REPO[/FILE]")]
+    /// Weights to start from: builtin (unless another network is asked for), none, a .safetensors, .pth or .pt file, or a
+    /// model to download once
+    #[arg(long, value_name = "builtin|none|FILE|hf:OWNER/REPO[/FILE]")]
     pub(crate) weights: Option<String>,
 }
 

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeSkipped) => ExitCode::from(3),
         Err(error) => {
-            eprintln!("error: {}", progress::safe(&format!("{error:#}")));
+            eprintln!("error: {}", progress::safe(&in_words(&error)));
             let stopped = error.downcast_ref().is_some_and(sporeprint::stages::StageError::is_interrupted);
             ExitCode::from(if stopped { 130 } else { 1 })
         }
@@ -65,5 +65,34 @@ fn command(cli: &Cli, talk: &Talk) -> anyhow::Result<Outcome> {
         Command::TrainEncoder(args) => commands::train_encoder::train_encoder(args, cli.json, talk),
         Command::Bench(args) => commands::bench::bench(args, cli.json, talk),
         Command::Demo(args) => commands::demo::demo(args, cli.json, talk),
+    }
+}
+
+/// The error with its causes in one line, each said once, and the hints below.
+fn in_words(error: &anyhow::Error) -> String {
+    let (mut what, mut hints) = (String::new(), String::new());
+    for cause in error.chain().map(ToString::to_string) {
+        let (cause, hint) = cause.split_once("\nhint:").unwrap_or((&cause, ""));
+        if !what.contains(cause) {
+            what = if what.is_empty() { cause.to_owned() } else { format!("{what}: {cause}") };
+        }
+        if !hint.is_empty() && !hints.contains(hint) {
+            hints += &format!("\nhint:{hint}");
+        }
+    }
+    what + &hints
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::in_words;
+
+    #[test]
+    fn causes_are_said_once_and_hints_come_last() {
+        let full = anyhow!("disk full").context("cannot write a.npy: disk full\nhint: make space").context("--out run");
+        assert_eq!(in_words(&full), "--out run: cannot write a.npy: disk full\nhint: make space");
+        assert_eq!(in_words(&anyhow!("no images in a\nhint: give a folder")), "no images in a\nhint: give a folder");
     }
 }

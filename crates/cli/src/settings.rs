@@ -22,7 +22,11 @@ pub(crate) use cluster::cluster;
 /// Settings of `run` and `pretrain`: defaults, then the file, then the flags.
 pub(crate) fn resolve(args: &RunArgs, observer: &dyn Observer) -> Result<RunConfig> {
     let mut config = match &args.config {
-        None => RunConfig::starting(args.network.weights.as_deref().is_some_and(|weights| weights != "none")),
+        None => match args.network.weights.as_deref() {
+            None if !shapes_network(&args.network) => RunConfig::built_in(),
+            Some("builtin") => RunConfig::built_in(),
+            weights => RunConfig::starting(weights.is_some_and(|weights| weights != "none")),
+        },
         Some(path) => {
             let text = fs_err::read_to_string(path)?;
             toml_from(&text).with_context(|| format!("cannot read the settings in {}", path.display()))?
@@ -38,8 +42,16 @@ pub(crate) fn resolve(args: &RunArgs, observer: &dyn Observer) -> Result<RunConf
     pretrain(&mut config, &args.pretrain);
     aggregate(&mut config, &args.aggregate)?;
     cluster(&mut config, &args.cluster)?;
+    if args.fast {
+        (config.pretrain.epochs, config.aggregate.epochs) = (0, 0);
+    }
     config.check()?;
     Ok(config)
+}
+
+/// Whether flags ask for another network than the built-in one.
+fn shapes_network(args: &NetworkArgs) -> bool {
+    args.encoder.is_some() || args.width.is_some() || args.stem.is_some()
 }
 
 fn toml_from(text: &str) -> Result<RunConfig> {
@@ -78,6 +90,13 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
     match args.weights.as_deref() {
         None => {}
         Some("none") => config.weights = WeightsSource::None,
+        Some("builtin") => {
+            if shapes_network(args) {
+                bail!("--weights builtin has a network of its own\nhint: leave --encoder, --width and --stem out");
+            }
+            let built_in = RunConfig::built_in();
+            (config.weights, config.encoder) = (built_in.weights, built_in.encoder);
+        }
         Some(text) => {
             let path = weights(text, observer)?;
             // A file that says what its network is needs no other flags.

@@ -3,7 +3,7 @@
 //! Chosen by trials on two of the labelled sets; `benches/RESULTS.md` has every step of it.
 
 use super::{AggregateConfig, BankStart, Decay, HeadStart, Objective, Refresh, RunConfig, SgdSettings, Variant};
-use crate::encoder::{Architecture, EncoderConfig, Stem};
+use crate::encoder::{Architecture, EncoderConfig, Stem, WeightsSource, built_in_encoder};
 
 /// Temperature of the instance objective: at the paper's 0.07 every image is pushed from its look-alikes.
 const INSTANCE_TEMPERATURE: f32 = 0.5;
@@ -84,14 +84,16 @@ impl AggregateConfig {
 }
 
 /// Settings from the text of a `config.toml`; what it leaves out keeps the default of its start: from scratch, or from the
-/// weights that it names. A file that names an architecture gets it as published, apart from what it says.
+/// weights that it names. A file that says nothing of the network gets the built-in encoder; one that names an architecture
+/// gets it as published, apart from what it says.
 ///
 /// # Errors
 /// When the text is not TOML or names a setting that does not exist.
 pub fn from_toml(text: &str) -> Result<RunConfig, toml::de::Error> {
     let given: toml::Table = toml::from_str(text)?;
     let pretrained = given.get("weights").is_some_and(|weights| weights.as_str() != Some("none"));
-    let mut base = RunConfig::starting(pretrained);
+    let names_network = ["weights", "encoder", "frozen"].iter().any(|name| given.contains_key(*name));
+    let mut base = if names_network { RunConfig::starting(pretrained) } else { RunConfig::built_in() };
     if given.get("encoder").is_some_and(|encoder| encoder.get("architecture").is_some()) {
         base.encoder = EncoderConfig::default();
     }
@@ -148,6 +150,16 @@ impl RunConfig {
         let aggregate = if pretrained { AggregateConfig::fine_tuning() } else { AggregateConfig::from_scratch() };
         Self { aggregate, ..Self::default() }
     }
+
+    /// The settings of a run without any: fine-tuning of the encoder that comes with the program.
+    ///
+    /// # Panics
+    /// Never: the embedded file says what its network is, and a test holds it to that.
+    pub fn built_in() -> Self {
+        let described = built_in_encoder().expect("the embedded file says what its network is");
+        let encoder = EncoderConfig { head_dim: small_network().head_dim, ..described };
+        Self { encoder, weights: WeightsSource::BuiltIn, ..Self::starting(true) }
+    }
 }
 
 #[cfg(test)]
@@ -156,13 +168,20 @@ mod tests {
 
     #[test]
     fn a_file_that_names_weights_gets_the_recipe_for_fine_tuning() {
-        let scratch = from_toml("seed = 3\n[aggregate]\nbatch_size = 8\n").expect("settings");
+        let scratch = from_toml("weights = \"none\"\n[aggregate]\nbatch_size = 8\n").expect("settings");
         assert_eq!(scratch.aggregate, AggregateConfig { batch_size: 8, ..AggregateConfig::from_scratch() });
         let tuned =
             from_toml("weights = \"net.safetensors\"\n[aggregate.sgd]\nlearning_rate = 0.5\n").expect("settings");
         assert_eq!(tuned.aggregate.epochs, AggregateConfig::fine_tuning().epochs);
         assert!((tuned.aggregate.sgd.learning_rate - 0.5).abs() <= 1e-12);
         assert!((tuned.aggregate.sgd.momentum - 0.9).abs() <= 1e-12);
+    }
+
+    #[test]
+    fn a_file_without_a_network_gets_the_built_in_encoder() {
+        let config = from_toml("seed = 3\n").expect("settings");
+        assert_eq!(config, RunConfig { seed: 3, ..RunConfig::built_in() });
+        assert_eq!(from_toml(&toml::to_string(&config).expect("serialises")).expect("settings"), config);
     }
 
     #[test]

@@ -34,7 +34,9 @@ pub use resnet::{Plan, RESNET18, RESNET34, RESNET50, ResNet};
 pub(crate) use transformer::open_pictures;
 pub use transformer::{TextEncoder, TokenCode, VisionTransformer, VisionTransformerConfig};
 pub use vgg::{Stage, VGG11, VGG13, VGG16, VGG19, Vgg};
-pub use weights::{LoadReport, Weights, WeightsError, WeightsSource, described_encoder, read_tensors, save_tensors};
+pub use weights::{
+    LoadReport, Weights, WeightsError, WeightsSource, built_in_encoder, described_encoder, read_tensors, save_tensors,
+};
 
 use init::Generator;
 

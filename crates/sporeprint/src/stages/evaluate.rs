@@ -91,7 +91,11 @@ fn networks(
     if session.config.frozen.is_none() {
         let untrained = starting_encoder(&session.config, &device, observer)?;
         let codes = unit_codes(&untrained, session, images, observer);
-        let name = if session.config.weights != WeightsSource::None { "given weights" } else { "untrained" };
+        let name = match session.config.weights {
+            WeightsSource::None => "untrained",
+            WeightsSource::BuiltIn => "built-in encoder",
+            WeightsSource::File(_) => "given weights",
+        };
         rows.push(baseline(name, session, &codes, untrained.config().merged_dim(), n_clusters, labels)?);
     }
     if session.is_done(Stage::Pretrain) {

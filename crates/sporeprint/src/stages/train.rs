@@ -9,7 +9,7 @@ use super::images::root;
 use super::{Images, StageError};
 use crate::batch::{Source, denormalise, load};
 use crate::config::RunConfig;
-use crate::encoder::{AutoEncoder, Encoder, Mode, Weights};
+use crate::encoder::{AutoEncoder, Encoder, Mode, Weights, WeightsSource};
 use crate::images::{RgbView, pair_sheet, save_png};
 use crate::progress::Observer;
 use crate::run::tables::{Metric, MetricsLog, write_embeddings};
@@ -35,9 +35,10 @@ pub(super) fn starting_encoder(
     observer: &dyn Observer,
 ) -> Result<Encoder, StageError> {
     let encoder = config.encoder.init(device, config.seed)?;
-    match config.weights.file() {
-        None => Ok(encoder),
-        Some(path) => {
+    match &config.weights {
+        WeightsSource::None => Ok(encoder),
+        WeightsSource::BuiltIn => Ok(encoder.with_built_in_weights()?.0),
+        WeightsSource::File(path) => {
             let (encoder, report) = encoder.with_weights(path)?;
             let mut parts = Vec::new();
             if !report.ignored.is_empty() {
@@ -120,7 +121,7 @@ pub fn aggregate(
         encoder.save(&session.dir.encoder())?;
         return Ok(session.mark_done(Stage::Aggregate)?);
     }
-    if config.weights.file().is_some() {
+    if config.weights != WeightsSource::None {
         // What knew photographs before may know this folder better than after.
         encoder.save(&session.dir.untouched())?;
     }

@@ -13,6 +13,7 @@
 //!
 //! (For a ResNet, `torchvision.models.resnet18().load_state_dict(tensors, strict=False)`: all but `fc` and `head`.)
 
+mod built_in;
 mod error;
 mod file;
 mod names;
@@ -27,6 +28,7 @@ use burn::module::Module;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+pub use built_in::built_in_encoder;
 pub use error::WeightsError;
 pub use source::WeightsSource;
 

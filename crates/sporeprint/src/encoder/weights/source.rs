@@ -13,6 +13,8 @@ pub enum WeightsSource {
     /// Drawn from the run's seed; the word is `none`.
     #[default]
     None,
+    /// The encoder that comes with the program; the word is `builtin`.
+    BuiltIn,
     /// A file; the word is its path.
     File(PathBuf),
 }
@@ -21,7 +23,7 @@ impl WeightsSource {
     /// The file to read, if there is one.
     pub fn file(&self) -> Option<&Path> {
         match self {
-            Self::None => None,
+            Self::None | Self::BuiltIn => None,
             Self::File(path) => Some(path),
         }
     }
@@ -31,6 +33,7 @@ impl From<String> for WeightsSource {
     fn from(word: String) -> Self {
         match word.as_str() {
             "none" => Self::None,
+            "builtin" => Self::BuiltIn,
             path => Self::File(PathBuf::from(path)),
         }
     }
@@ -48,6 +51,7 @@ impl From<WeightsSource> for String {
     fn from(source: WeightsSource) -> Self {
         match source {
             WeightsSource::None => "none".to_owned(),
+            WeightsSource::BuiltIn => "builtin".to_owned(),
             WeightsSource::File(path) => path.display().to_string(),
         }
     }
