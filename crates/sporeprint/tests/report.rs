@@ -53,7 +53,8 @@ fn the_report_holds_every_page_and_every_link_leads_somewhere() {
 
 /// The number under a name on the first page, and the words below it.
 fn tile<'a>(page: &'a str, name: &str) -> (usize, &'a str) {
-    let after = page.split(&format!("<dt>{name}</dt><dd>")).nth(1).unwrap_or_else(|| panic!("no {name}"));
+    let after =
+        page.split(&format!("class=\"tile\"><dt>{name}</dt><dd>")).nth(1).unwrap_or_else(|| panic!("no {name}"));
     let (number, rest) = after.split_once("<small>").expect("words");
     let digits: String =
         number.rsplit_once("\">").map_or(number, |(_, shown)| shown).chars().filter(char::is_ascii_digit).collect();

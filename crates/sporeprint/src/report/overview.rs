@@ -7,6 +7,9 @@ use super::summary::Summary;
 use super::words::{codes, count, figure, figure_rank, grouped, percent};
 use super::{ReportData, Sheets, advice, story, verdict};
 
+/// Clusters that get a bar each.
+const MOST_BARS: usize = 40;
+
 pub(super) fn page(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Page {
     let (n, n_clusters) = (data.n_images(), summary.n_clusters());
     let noun = if data.images.iter().all(|image| image.width == 0) && n > 0 { "item" } else { "photograph" };
@@ -29,11 +32,9 @@ pub(super) fn page(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Pag
     body.push_str("<div class=\"halves\">\n<div class=\"stack\">");
     body.push_str(&quality(data));
     if n_clusters > 0 {
-        let bars = doubling_classes(summary.real().map(|cluster| cluster.size));
-        let bars: Vec<_> = bars.into_iter().skip_while(|bar| bar.1 == 0.).collect();
         body.push_str(&format!(
             "<section class=\"card\" aria-labelledby=\"h-sizes\"><h2 id=\"h-sizes\">Sizes of clusters</h2>{}</section>\n",
-            bar_chart("Number of clusters by size", "images in the cluster", &bars)
+            sizes(summary)
         ));
     }
     body.push_str("</div>\n<div class=\"stack\">");
@@ -47,6 +48,17 @@ pub(super) fn page(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Pag
         body,
         scripts: &["data/run.js", "data/columns.js", "assets/core.js", "assets/overview.js"],
     }
+}
+
+/// A bar for each of few clusters; of many, how many are how large.
+fn sizes(summary: &Summary) -> String {
+    if summary.n_clusters() <= MOST_BARS {
+        let bars: Vec<_> = summary.real().map(|cluster| (cluster.id.to_string(), cluster.size as f64)).collect();
+        return bar_chart("Images by cluster", "cluster", &bars);
+    }
+    let bars = doubling_classes(summary.real().map(|cluster| cluster.size));
+    let bars: Vec<_> = bars.into_iter().skip_while(|bar| bar.1 == 0.).collect();
+    bar_chart("Number of clusters by size", "images in the cluster", &bars)
 }
 
 fn facts(data: &ReportData) -> String {

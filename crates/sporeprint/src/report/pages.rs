@@ -137,7 +137,7 @@ pub(super) fn map(data: &ReportData) -> Page {
 }
 
 pub(super) fn reconstructions() -> Page {
-    let body = "<h1>Reconstructions</h1><p class=\"lead\">Photographs, and under each what the auto-encoder drew from its code alone. What it keeps, such as colour, ground and outline, is what the groups can build on; what is washed out, it does not know.</p><figure class=\"card\"><img class=\"wide-picture\" src=\"reconstructions.png\" alt=\"Pairs of pictures: a photograph above, its reconstruction below\"></figure>";
+    let body = "<h1>Reconstructions</h1><p class=\"lead\">Photographs, and under each what the auto-encoder drew of it from its code and the places of the maxima in its pooling layers. What comes back, such as colour, ground and outline, is what it has learnt to keep; what is washed out, it does not know.</p><figure class=\"card\"><img class=\"wide-picture\" src=\"reconstructions.png\" alt=\"Pairs of pictures: a photograph above, its reconstruction below\"></figure>";
     page("reconstructions.html", "Reconstructions", body.to_owned(), &[])
 }
 

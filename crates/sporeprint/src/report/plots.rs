@@ -14,6 +14,8 @@ const LEFT: f64 = 56.;
 const RIGHT: f64 = 14.;
 const TOP: f64 = 12.;
 const BOTTOM: f64 = 34.;
+/// A few bars are no walls.
+const WIDEST_BAR: f64 = 64.;
 
 /// Light colours of the series, used where no style sheet sets others.
 const SERIES: [&str; 6] = ["#a8481f", "#2d6a8e", "#4c8a3f", "#8a5aa8", "#b58a1b", "#5f6b73"];
@@ -101,10 +103,13 @@ pub fn bar_chart(title: &str, x_name: &str, bars: &[(String, f64)]) -> String {
     let words: Vec<_> =
         bars.iter().filter(|bar| bar.1 > 0.).map(|bar| format!("{}: {}", bar.0, short(bar.1))).collect();
     let mut plot = Plot::new(title, &words.join("; "), (0., bars.len().max(1) as f64), (0., nice_top(most)));
-    plot.y_axis();
+    // Bars count things: no half ones.
+    plot.y_ticks(ticks(plot.y_range, 5).into_iter().filter(|tick| (tick - tick.round()).abs() < 1e-9).collect());
     let every = bars.len().div_ceil(12).max(1);
     for (number, (name, value)) in bars.iter().enumerate() {
-        let (left, right) = (plot.x(number as f64 + 0.1), plot.x(number as f64 + 0.9));
+        let middle = plot.x(number as f64 + 0.5);
+        let half = ((plot.x(1.) - plot.x(0.)) * 0.4).min(WIDEST_BAR / 2.);
+        let (left, right) = (middle - half, middle + half);
         let top = plot.y(*value);
         let _ = write!(
             plot.svg,
@@ -213,7 +218,11 @@ impl Plot {
     }
 
     fn y_axis(&mut self) {
-        for tick in ticks(self.y_range, 5) {
+        self.y_ticks(ticks(self.y_range, 5));
+    }
+
+    fn y_ticks(&mut self, ticks: Vec<f64>) {
+        for tick in ticks {
             let y = self.y(tick);
             let _ = write!(
                 self.svg,
@@ -227,7 +236,9 @@ impl Plot {
     }
 
     fn x_axis(&mut self, name: &str) {
-        for tick in ticks(self.x_range, 8) {
+        // Between whole numbers of epochs or clusters there is nothing.
+        let whole = self.x_range.0.fract() == 0. && self.x_range.1.fract() == 0.;
+        for tick in ticks(self.x_range, 8).into_iter().filter(|tick| !whole || (tick - tick.round()).abs() < 1e-9) {
             let _ = write!(
                 self.svg,
                 r#"<text x="{:.1}" y="{:.1}" text-anchor="middle" {TEXT}>{}</text>"#,
