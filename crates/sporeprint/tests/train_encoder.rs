@@ -52,7 +52,7 @@ fn kinds_are_learnt_and_a_stopped_training_ends_in_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let (photos, whole, broken) = (dir.path().join("photos"), dir.path().join("whole"), dir.path().join("broken"));
     write_demo(&photos, 120, 3).unwrap();
-    let config = config(6);
+    let config = config(16);
     let trained = train(&config, &photos, &whole, Existing::Refuse, &Silent).unwrap();
     assert_eq!((trained.classes.len(), trained.n_images), (KINDS.len(), 120));
 

@@ -125,7 +125,7 @@ fn codes_without_names_or_with_names_of_nothing_are_clustered_all_the_same() {
     assert!(text(&output.stderr).contains("gone/0.jpg"), "{}", text(&output.stderr));
     assert_eq!(clusters_of(&example.out("named")), clusters_of(&example.out("plain")));
     let page = std::fs::read_to_string(example.out("named").join("report/index.html")).unwrap();
-    assert!(page.contains("40 photographs"), "the report stands without pictures");
+    assert!(page.contains("40 items in 4 clusters"), "the report stands without pictures");
 }
 
 #[test]

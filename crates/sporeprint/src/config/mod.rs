@@ -452,8 +452,8 @@ mod tests {
 
     #[test]
     fn an_image_size_that_cannot_be_halved_is_named_with_its_flag() {
-        let mut config = RunConfig::default();
-        config.encoder.image_size = 100;
+        let encoder = EncoderConfig { image_size: 100, ..EncoderConfig::default() };
+        let config = RunConfig { encoder, ..RunConfig::default() };
         let error = config.check().expect_err("100 is not a multiple of 32").to_string();
         assert!(error.contains("--image-size") && error.contains("100") && error.contains("32"), "{error}");
     }
@@ -471,6 +471,9 @@ mod tests {
         let article =
             AggregateConfig { variant: Variant::Article, background_neighbors: Some(10), ..Default::default() };
         assert_eq!(article.background_neighbors(10), 10);
-        assert_eq!(AggregateConfig::default().background_neighbors(2), 1);
+        for n_images in [2, 50, 5000, 100_000] {
+            let found = AggregateConfig::default().background_neighbors(n_images);
+            assert!((1..=n_images).contains(&found), "{found} of {n_images}");
+        }
     }
 }

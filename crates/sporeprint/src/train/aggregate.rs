@@ -465,7 +465,7 @@ impl Learner for Aggregation<'_> {
         let average = checkpoint.take_prefixed("average.");
         self.state = checkpoint.state().map_err(|e| e.to_string())?;
         let steps = self.state.averaged;
-        self.average = self.average.take().map(|before| before.resumed(steps, average));
+        self.average = self.average.take().map(|before| before.resumed(steps, average)).transpose()?;
         Ok(())
     }
 }

@@ -32,6 +32,7 @@ impl WeightAverage {
         let now = export(module);
         assert_eq!(now.len(), self.tensors.len(), "an average is of one module");
         for (average, now) in self.tensors.iter_mut().zip(now) {
+            assert_eq!(average.name, now.name, "an average is of one module");
             average.data.iter_mut().zip(&now.data).for_each(|(a, n)| *a += share * (n - *a));
         }
         self.steps += 1;
@@ -51,15 +52,17 @@ impl WeightAverage {
         (self.steps, &self.tensors)
     }
 
-    /// The average with the same decay as it was when [`state`](Self::state) was taken.
-    #[must_use]
-    pub fn resumed(self, steps: u64, tensors: Vec<NamedTensor>) -> Self {
-        Self { steps, tensors, ..self }
-    }
-
-    /// The average as it was when [`state`](Self::state) was taken.
-    pub fn from_state(decay: f64, steps: u64, tensors: Vec<NamedTensor>) -> Self {
-        Self { decay, steps, tensors }
+    /// The average as it was when [`state`](Self::state) was taken. The tensors may come in any order: a file keeps none.
+    ///
+    /// # Errors
+    /// - one of the tensors is missing or has another shape
+    pub fn resumed(self, steps: u64, mut tensors: Vec<NamedTensor>) -> Result<Self, String> {
+        let find = |own: NamedTensor| {
+            let at = tensors.iter().position(|t| t.name == own.name && t.shape == own.shape);
+            at.map(|at| tensors.swap_remove(at)).ok_or_else(|| format!("the average of {} does not fit", own.name))
+        };
+        let tensors = self.tensors.into_iter().map(find).collect::<Result<_, _>>()?;
+        Ok(Self { steps, tensors, ..self })
     }
 }
 
@@ -90,13 +93,16 @@ mod tests {
     }
 
     #[test]
-    fn state_goes_on_with_the_same_bytes() {
-        let mut average = WeightAverage::new(&weights(1.0), 0.9);
-        average.update(&weights(2.0));
+    fn state_goes_on_with_the_same_bytes_in_whatever_order_it_was_kept() {
+        let start = (weights(1.0), weights(5.0));
+        let mut average = WeightAverage::new(&start, 0.9);
+        average.update(&(weights(2.0), weights(7.0)));
         let (steps, tensors) = average.state();
-        let mut restored = WeightAverage::from_state(0.9, steps, tensors.to_vec());
-        average.update(&weights(3.0));
-        restored.update(&weights(3.0));
+        let reversed = tensors.iter().rev().cloned().collect();
+        let mut restored = WeightAverage::new(&start, 0.9).resumed(steps, reversed).expect("the same module");
+        average.update(&(weights(3.0), weights(9.0)));
+        restored.update(&(weights(3.0), weights(9.0)));
         assert_eq!(restored, average);
+        assert!(WeightAverage::new(&start, 0.9).resumed(steps, Vec::new()).is_err());
     }
 }

@@ -191,9 +191,8 @@ impl Learner for Classification<'_> {
         let weights = checkpoint.take_prefixed("network.");
         self.network = InTraining::new(import(self.network.clone(), &weights).map_err(|e| e.to_string())?);
         self.sgd = Sgd::from_state(self.config.sgd.optimiser(), &checkpoint.take_prefixed("momentum."), &self.device);
-        // In the order of the module's fields, which a file does not keep.
-        let average = import(self.network.clone(), &checkpoint.take_prefixed("average.")).map_err(|e| e.to_string())?;
-        self.average = WeightAverage::from_state(self.config.average, self.state.averaged, export(&average));
+        let fresh = WeightAverage::new(&*self.network, self.config.average);
+        self.average = fresh.resumed(self.state.averaged, checkpoint.take_prefixed("average."))?;
         if let Some(bank) = &mut self.bank {
             let rows = checkpoint.take("bank").ok_or("found no memory bank")?;
             let expected = [bank.n_images(), bank.dim()];
