@@ -108,11 +108,11 @@ SP.link = (i, px) => {
 /* A picture with its caption, linking to the images like it. */
 SP.shot = (i, px, caption) => {
   const link = SP.el("a", { class: "shot", href: `similar.html#${i}` }, SP.thumb(i, px));
-  if (SP.isOdd(i)) link.append(SP.el("span", { class: "mark" }, "odd"));
-  else if (SP.twin[i] >= 0) link.append(SP.el("span", { class: "mark twin" }, "copy"));
+  if (SP.isOdd(i)) link.append(SP.el("span", { class: "mark", "aria-hidden": "true" }, "odd"));
+  else if (SP.twin[i] >= 0) link.append(SP.el("span", { class: "mark twin", "aria-hidden": "true" }, "copy"));
   const cap = SP.el("span", { class: "cap" });
   const name = SP.el("b", {}, "…");
-  const words = [caption || (SP.clusters.length ? SP.clusterName(SP.cluster[i]) : ""), SP.isOdd(i) ? "odd" : ""].filter(Boolean);
+  const words = [caption || (SP.clusters.length ? SP.clusterName(SP.cluster[i]) : ""), SP.isOdd(i) ? "odd" : SP.twin[i] >= 0 && caption !== "copy" ? "copy" : ""].filter(Boolean);
   const fill = (row) => { name.textContent = row[0].split("/").pop(); link.title = row[0]; link.setAttribute("aria-label", [row[0], ...words].join(", ")); };
   const now = SP.namesNow(i);
   if (now) fill(now); else SP.names(i).then(fill, () => { name.textContent = `image ${i}`; });

@@ -7,9 +7,10 @@
   };
   const box = SP.by("mosaic"), contact = SP.by("contact");
   if (box) fill(box, () => {
-    const columns = Math.max(1, Math.min(5, Math.floor((box.clientWidth + 16) / (256 + 16))));
-    const width = Math.floor((box.clientWidth + 16) / columns) - 16;
     const clusters = SP.clusters.filter((cluster) => cluster.id >= 0);
+    /* As many columns as fit; few clusters get larger cards instead of an empty rest of the row. */
+    const columns = Math.max(1, Math.min(5, Math.max(3, clusters.length), Math.floor((box.clientWidth + 16) / (256 + 16))));
+    const width = Math.floor((box.clientWidth + 16) / columns) - 16;
     /* Whole rows: two on wide windows, and all clusters where they are hardly more. */
     const rows = columns === 1 ? 6 : clusters.length <= columns * 3 ? 3 : 2;
     box.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
