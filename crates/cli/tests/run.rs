@@ -267,8 +267,8 @@ fn every_objective_and_variant_trains() {
     for (name, more) in cases {
         check_success(&example.run(name, more));
         let log = std::fs::read_to_string(example.out(name).join("metrics.jsonl")).unwrap();
-        let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let last = lines.filter(|line| line["stage"] == "aggregate").last().unwrap();
+        let mut lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let last = lines.rfind(|line| line["stage"] == "aggregate").unwrap();
         assert_eq!(last["epoch"], 2.0, "{name}: {last}");
         assert!(last["loss"].as_f64().unwrap().is_finite(), "{name}: {last}");
     }
