@@ -4,7 +4,7 @@
 //! (tensors to codes), [`bank`] and [`neighbors`] (codes of all images), [`loss`], [`train`] (the loops), [`run`] (the
 //! directory that everything lies in), [`stages`] (one function each over that directory), [`report`] (pages to look at).
 //! [`embeddings`] reads codes that were made elsewhere.
-//! [`bench`] measures all of it.
+//! [`mod@bench`] measures all of it.
 
 pub mod bank;
 pub mod batch;
