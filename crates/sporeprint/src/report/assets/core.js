@@ -108,8 +108,8 @@ SP.link = (i, px) => {
 /* A picture with its caption, linking to the images like it. */
 SP.shot = (i, px, caption) => {
   const link = SP.el("a", { class: "shot", href: `similar.html#${i}` }, SP.thumb(i, px));
-  if (SP.isOdd(i)) link.append(SP.el("span", { class: "mark", "aria-hidden": "true" }, "odd"));
-  else if (SP.twin[i] >= 0) link.append(SP.el("span", { class: "mark twin", "aria-hidden": "true" }, "copy"));
+  if (SP.isOdd(i)) link.append(SP.el("span", { class: "mark", "aria-hidden": "true" }));
+  else if (SP.twin[i] >= 0) link.append(SP.el("span", { class: "mark twin", "aria-hidden": "true" }));
   const cap = SP.el("span", { class: "cap" });
   const name = SP.el("b", {}, "…");
   const words = [caption || (SP.clusters.length ? SP.clusterName(SP.cluster[i]) : ""), SP.isOdd(i) ? "odd" : SP.twin[i] >= 0 && caption !== "copy" ? "copy" : ""].filter(Boolean);
