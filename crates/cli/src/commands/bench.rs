@@ -60,6 +60,9 @@ pub(crate) fn bench(args: &BenchVerb, json: bool, talk: &Talk) -> Result<Outcome
     ));
     let config = BenchConfig { run: &run, n_images, seconds: args.seconds, scratch: scratch.path() };
     let measured = measure(&config, &works)?;
+    for left_out in works.iter().filter(|work| !measured.iter().any(|m| m.work == **work)) {
+        talk.note(&format!("{} is left out: a {} cannot do it", left_out.name(), run.encoder.architecture));
+    }
     let estimate = args.images.map(|n_images| Estimate::new(PlannedRun { run: &run, n_images }, &measured));
     let mut out = std::io::stdout().lock();
     if json {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sporeprint::config::{AggregateConfig, ClusterCount, Labels, RunConfig};
+use sporeprint::config::{AggregateConfig, ClusterCount, CodeKind, Labels, RunConfig};
 use sporeprint::demo::{KINDS, write_demo};
 use sporeprint::encoder::EncoderConfig;
 use sporeprint::progress::Observer;
@@ -51,6 +51,9 @@ fn settings(args: &DemoVerb, photos: std::path::PathBuf) -> RunConfig {
         batch_size: 32,
         temperature: Some(0.1),
         decorrelation: 0.0,
+        // The demo shows what the network learns, so it trains on where `run` would stop, and its own codes are clustered.
+        guard: false,
+        codes: Some(CodeKind::Backbone),
         ..AggregateConfig::from_scratch()
     };
     config.cluster.n_clusters = ClusterCount::Fixed(KINDS.len());

@@ -42,6 +42,7 @@ pub(crate) fn pretrain(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
     if let Some(frozen) = &config.frozen {
         bail!("--encoder {} is never trained\nhint: `sporeprint run` takes its codes as they are", frozen.name());
     }
+    config.encoder.check_decoder()?;
     let interval = interval(args.checkpoint_every)?;
     let (mut session, images) = begin(args, config, talk)?;
     let pictures = |index: usize| images.picture(index);

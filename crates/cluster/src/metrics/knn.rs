@@ -13,16 +13,6 @@ use crate::random::Random;
 /// # Errors
 /// - no queries, another number of classes than queries, or a neighbour without a class
 pub fn knn_accuracy(neighbors: &Neighbors, classes: &[i32], bank_classes: &[i32]) -> Result<f64> {
-    if classes.len() != neighbors.len() {
-        return Err(Error::Length { what: "classes of the queries", found: classes.len(), expected: neighbors.len() });
-    }
-    if neighbors.is_empty() {
-        return Err(Error::Empty { what: "queries" });
-    }
-    let needed = neighbors.indices().iter().max().map_or(0, |&index| index as usize + 1);
-    if bank_classes.len() < needed {
-        return Err(Error::Length { what: "classes of the bank", found: bank_classes.len(), expected: needed });
-    }
     let vote = |query: usize| {
         let mut found: Vec<i32> = neighbors.indices_of(query).iter().map(|&i| bank_classes[i as usize]).collect();
         found.sort_unstable();
@@ -34,6 +24,26 @@ pub fn knn_accuracy(neighbors: &Neighbors, classes: &[i32], bank_classes: &[i32]
         }
         best.1
     };
+    share_right(neighbors, classes, bank_classes, vote)
+}
+
+/// Fraction of queries that get their own class from `vote`.
+pub(super) fn share_right(
+    neighbors: &Neighbors,
+    classes: &[i32],
+    bank_classes: &[i32],
+    vote: impl Fn(usize) -> i32,
+) -> Result<f64> {
+    if classes.len() != neighbors.len() {
+        return Err(Error::Length { what: "classes of the queries", found: classes.len(), expected: neighbors.len() });
+    }
+    if neighbors.is_empty() {
+        return Err(Error::Empty { what: "queries" });
+    }
+    let needed = neighbors.indices().iter().max().map_or(0, |&index| index as usize + 1);
+    if bank_classes.len() < needed {
+        return Err(Error::Length { what: "classes of the bank", found: bank_classes.len(), expected: needed });
+    }
     let right = (0..neighbors.len()).filter(|&query| vote(query) == classes[query]).count();
     Ok(right as f64 / neighbors.len() as f64)
 }

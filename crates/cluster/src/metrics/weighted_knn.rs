@@ -1,6 +1,7 @@
 //! Weighted votes of the nearest neighbours: how instance-discrimination papers measure codes.
 
-use crate::error::{Error, Result, check_setting};
+use super::knn::share_right;
+use crate::error::{Result, check_setting};
 use crate::neighbors::Neighbors;
 
 /// Fraction of rows whose class has the largest sum of `exp(s / temperature)` over their neighbours, `s` the cosine; equal sums
@@ -22,16 +23,6 @@ pub fn weighted_knn_accuracy(
     temperature: f32,
 ) -> Result<f64> {
     check_setting(temperature.is_finite() && temperature > 0.0, "temperature", temperature, "a positive number")?;
-    if classes.len() != neighbors.len() {
-        return Err(Error::Length { what: "classes of the queries", found: classes.len(), expected: neighbors.len() });
-    }
-    if neighbors.is_empty() {
-        return Err(Error::Empty { what: "queries" });
-    }
-    let needed = neighbors.indices().iter().max().map_or(0, |&index| index as usize + 1);
-    if bank_classes.len() < needed {
-        return Err(Error::Length { what: "classes of the bank", found: bank_classes.len(), expected: needed });
-    }
     let vote = |query: usize| {
         let found = neighbors.indices_of(query).iter().zip(neighbors.scores_of(query));
         let mut votes: Vec<(i32, f64)> = found
@@ -42,8 +33,7 @@ pub fn weighted_knn_accuracy(
         let sums = votes.chunk_by(|a, b| a.0 == b.0).map(|votes| (votes[0].0, votes.iter().map(|v| v.1).sum::<f64>()));
         sums.fold((i32::MAX, f64::NEG_INFINITY), |best, sum| if sum.1 > best.1 { sum } else { best }).0
     };
-    let right = (0..neighbors.len()).filter(|&query| vote(query) == classes[query]).count();
-    Ok(right as f64 / neighbors.len() as f64)
+    share_right(neighbors, classes, bank_classes, vote)
 }
 
 #[cfg(test)]

@@ -260,10 +260,21 @@ impl EncoderConfig {
     /// - as [`check`](Self::check)
     /// - a network without pooling indices (ResNet)
     pub fn init_auto_encoder(&self, device: &Device, seed: u64) -> Result<AutoEncoder, ConfigError> {
-        let stages =
-            self.architecture.vgg_stages().ok_or(ConfigError::NoDecoder { architecture: self.architecture })?;
+        let stages = self.decoder_stages()?;
         let encoder = self.init(device, seed)?;
         Ok(AutoEncoder { encoder, decoder: Decoder::init(stages, self.width, device, seed) })
+    }
+
+    /// Refuses a network that has no mirror.
+    ///
+    /// # Errors
+    /// - a network without pooling indices (ResNet)
+    pub fn check_decoder(&self) -> Result<(), ConfigError> {
+        self.decoder_stages().map(|_| ())
+    }
+
+    fn decoder_stages(&self) -> Result<&'static [vgg::Stage], ConfigError> {
+        self.architecture.vgg_stages().ok_or(ConfigError::NoDecoder { architecture: self.architecture })
     }
 }
 

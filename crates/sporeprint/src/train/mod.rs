@@ -11,7 +11,6 @@ mod pretrain;
 mod proportions;
 mod schedule;
 mod sgd;
-mod statistics;
 
 pub use aggregate::{Aggregation, Setup, clusterings};
 pub use average::WeightAverage;
@@ -24,4 +23,3 @@ pub use pretrain::Pretraining;
 pub use proportions::Proportions;
 pub use schedule::{LearningRate, Schedule};
 pub use sgd::{InTraining, Sgd, SgdConfig};
-pub use statistics::with_statistics_of;
