@@ -215,13 +215,7 @@ pub(crate) fn aggregate(config: &mut RunConfig, args: &AggregateArgs) -> Result<
     set(&mut stage.half_size, args.half_size);
     set(&mut stage.average, args.average);
     stage.guard &= !args.no_guard;
-    let codes = args.codes.map(|codes| match codes {
-        CodesArg::Untouched => CodeKind::Untouched,
-        CodesArg::Backbone => CodeKind::Backbone,
-        CodesArg::Head => CodeKind::Head,
-        CodesArg::Fused => CodeKind::Fused,
-    });
-    stage.codes = codes.or(stage.codes);
+    stage.codes = args.codes.map(code_kind).or(stage.codes);
     stage.no_views |= args.no_views;
     if !args.ignore.is_empty() {
         let factors = args.ignore.iter().map(|name| name.parse()).collect::<Result<Vec<Factor>, _>>();
@@ -239,4 +233,14 @@ fn refresh(text: &str) -> Result<Refresh> {
         bail!("--refresh is {text:?}, expected a number of epochs such as 2, or of steps such as 10-steps");
     };
     Ok(if steps { Refresh::Steps(every) } else { Refresh::Epochs(every) })
+}
+
+/// The kind of codes that a flag names.
+pub(crate) fn code_kind(codes: CodesArg) -> CodeKind {
+    match codes {
+        CodesArg::Untouched => CodeKind::Untouched,
+        CodesArg::Backbone => CodeKind::Backbone,
+        CodesArg::Head => CodeKind::Head,
+        CodesArg::Fused => CodeKind::Fused,
+    }
 }

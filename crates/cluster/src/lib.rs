@@ -37,6 +37,7 @@ mod approximate;
 mod best;
 mod choose_codes;
 mod choose_k;
+mod coarse;
 mod describe;
 mod error;
 mod graph;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::RunVerb;
+use super::{CodesArg, RunVerb};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Clusters")]
@@ -137,6 +137,9 @@ pub(crate) struct ClusterVerb {
     /// With --embeddings: source of every random choice
     #[arg(long, value_name = "N", requires = "embeddings")]
     pub(crate) seed: Option<u64>,
+    /// Of a run that was trained: take other codes than those it was clustered by
+    #[arg(long = "codes", value_enum, value_name = "CODES", conflicts_with = "embeddings")]
+    pub(crate) kind: Option<CodesArg>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
 }

@@ -25,6 +25,9 @@ pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Out
         (None, Some(file)) => import(file, args, talk)?,
         (None, None) => anyhow::bail!("found neither RUN nor --embeddings, expected one of them"),
     };
+    if !session.is_done(Stage::Embed) {
+        stages::embed(&mut session, &images, talk)?;
+    }
     regroup(&mut session, &images, args.cluster.sort, talk)?;
     summary::print(&session, &images, json)?;
     Ok(outcome(&images))
@@ -34,8 +37,11 @@ fn reopen(run: &Path, args: &ClusterVerb) -> Result<(Session, Images)> {
     let mut session = Session::open(RunDir::new(run))?;
     let images = stages::reopen(&session)?;
     settings::cluster(&mut session.config, &args.cluster)?;
+    if let Some(kind) = args.kind {
+        session.config.aggregate.codes = Some(settings::code_kind(kind));
+    }
     session.config.check()?;
-    redo(&mut session, Stage::Cluster)?;
+    redo(&mut session, if args.kind.is_some() { Stage::Embed } else { Stage::Cluster })?;
     Ok((session, images))
 }
 

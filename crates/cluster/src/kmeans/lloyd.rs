@@ -3,6 +3,7 @@
 use super::update::{Members, means};
 use super::{KMeans, Run, empty};
 use crate::best::best_rows;
+use crate::coarse::{self, CoarsePanels};
 use crate::error::Result;
 use crate::lanes;
 use crate::panels::Panels;
@@ -10,11 +11,15 @@ use crate::progress::{Progress, Step, report};
 use crate::rows::{Codes, RowsView};
 use rayon::prelude::*;
 
+/// Coarse products are given up when more than one row in this many has to be repeated.
+const MOST_REPEATED: usize = 3;
+
 /// What all runs of one call share.
 pub(super) struct Job<'a> {
     config: &'a KMeans,
     rows: RowsView<'a>,
     panels: &'a Panels,
+    coarse: Option<CoarsePanels>,
     progress: &'a dyn Progress,
     /// Squared movement of all centroids together at which a run ends.
     tolerance: f64,
@@ -23,14 +28,15 @@ pub(super) struct Job<'a> {
 impl<'a> Job<'a> {
     pub(super) fn new(config: &'a KMeans, rows: RowsView<'a>, panels: &'a Panels, progress: &'a dyn Progress) -> Self {
         let tolerance = if config.tol > 0.0 { config.tol * mean_variance(rows) } else { 0.0 };
-        Self { config, rows, panels, progress, tolerance }
+        let coarse = if coarse::pays(config.n_clusters, rows.dim()) { CoarsePanels::pack(rows) } else { None };
+        Self { config, rows, panels, coarse, progress, tolerance }
     }
 
     /// Runs to the end from `start`.
     pub(super) fn run(&self, start: Codes) -> Result<Run> {
         let (n, k) = (self.rows.len(), self.config.n_clusters);
         let mut centroids = start.into_data();
-        let mut search = Search::new(self.rows, self.panels, k, self.config.spherical);
+        let mut search = Search::new(self, k);
         let mut previous = vec![u32::MAX; n];
         let mut n_iter = 0;
         loop {
@@ -132,6 +138,7 @@ fn mean_variance(rows: RowsView<'_>) -> f64 {
 struct Search<'a> {
     rows: RowsView<'a>,
     panels: &'a Panels,
+    coarse: Option<&'a CoarsePanels>,
     spherical: bool,
     assignments: Vec<u32>,
     scores: Vec<f32>,
@@ -142,12 +149,13 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(rows: RowsView<'a>, panels: &'a Panels, k: usize, spherical: bool) -> Self {
-        let n = rows.len();
+    fn new(job: &'a Job<'a>, k: usize) -> Self {
+        let n = job.rows.len();
         Self {
-            rows,
-            panels,
-            spherical,
+            rows: job.rows,
+            panels: job.panels,
+            coarse: job.coarse.as_ref(),
+            spherical: job.config.spherical,
             assignments: vec![0; n],
             scores: vec![0.0; n],
             found: vec![0; n],
@@ -163,7 +171,7 @@ impl<'a> Search<'a> {
         let biases: Vec<f32> = lanes::dispatch(|| bank.iter().map(bias).collect());
         let (moved, still): (Vec<u32>, Vec<u32>) = (0..bank.len() as u32).partition(|&c| self.moved[c as usize]);
         if self.fresh || moved.len() * 10 > bank.len() * 9 {
-            best_rows(self.panels, bank, &biases, &mut self.assignments, &mut self.scores);
+            self.compare_all(bank, &biases);
             self.fresh = false;
             return;
         }
@@ -193,6 +201,18 @@ impl<'a> Search<'a> {
                 best = (score, candidate);
             }
             (self.scores[row], self.assignments[row]) = best;
+        }
+    }
+
+    /// Every row with every centroid.
+    fn compare_all(&mut self, bank: RowsView<'_>, biases: &[f32]) {
+        let Some(coarse) = self.coarse else {
+            return best_rows(self.panels, bank, biases, &mut self.assignments, &mut self.scores);
+        };
+        let n_repeated = coarse.best_rows(self.rows, bank, biases, &mut self.assignments, &mut self.scores);
+        // Rows in sight of many equal centroids gain nothing from coarse products.
+        if n_repeated * MOST_REPEATED > self.rows.len() {
+            self.coarse = None;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is wrong with a clustering, in words, and what to try.
 
 use super::summary::Summary;
-use super::words::{capital, count, grouped, percent, stage};
+use super::words::{capital, codes, count, grouped, percent, stage};
 use super::{ReportData, Sheets};
 
 /// One thing to know, with what can be done about it.
@@ -98,13 +98,17 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> 
         let better = data.quality.iter().filter(|row| row.codes != "final");
         let better = better.filter_map(|row| Some((row, *row.figures.get("nmi")?))).filter(|&(_, nmi)| nmi > ours);
         if let Some((row, nmi)) = better.max_by(|a, b| a.1.total_cmp(&b.1)) {
-            add(
-                format!(
-                    "Codes \"{}\" agree better with the labels (NMI {nmi:.3}) than the final ones ({ours:.3}).",
-                    row.codes
-                ),
-                "Training did not help here: train longer, lower the learning rate, or cluster those codes.",
+            let finding = format!(
+                "Other codes ({}) agree better with your labels (NMI {nmi:.3}) than those that were clustered ({ours:.3}).",
+                codes(&row.codes).to_lowercase()
             );
+            // The run holds these codes itself; the others are only there to compare with.
+            let remedy = if matches!(row.codes.as_str(), "untouched" | "backbone" | "head" | "fused") {
+                format!("To take them: sporeprint cluster {} --codes {}", shell_word(&data.title), row.codes)
+            } else {
+                "Training did not help here: train longer, lower the learning rate, or start from other weights.".to_owned()
+            };
+            add(finding, &remedy);
         }
     }
     notices
