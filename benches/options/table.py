@@ -1,7 +1,8 @@
 """What each cluster option does on labelled codes: NMI, ARI and ACC in percent, and seconds.
 
 Run: python table.py SPOREPRINT OUT NAME=FOLDER ..
-FOLDER holds codes.npy (or both.npy with hog.npy and hsv.npy, from features.py) and labels.csv with filename (row-000000, ..) and
+FOLDER holds codes.npy and more.npy, a second kind of codes to fuse with (or both.npy with hog.npy and hsv.npy, from
+features.py), and labels.csv with filename (row-000000, ..) and
 label. Resumable: figures already in OUT/results.jsonl are kept. Prints Markdown at the end. Needs only the standard library.
 """
 
@@ -60,9 +61,11 @@ def measure(name, folder, option, how):
     codes = next(path for path in (folder / "codes.npy", folder / "both.npy") if path.exists())
     k, *flags = how
     if flags[-1:] == ["--features"]:
-        if not (folder / "hog.npy").exists():
+        pairs = [(folder / "hog.npy", folder / "hsv.npy"), (codes, folder / "more.npy")]
+        pair = next((pair for pair in pairs if all(path.exists() for path in pair)), None)
+        if pair is None:
             return None
-        codes, flags = folder / "hog.npy", [*flags, folder / "hsv.npy"]
+        codes, flags = pair[0], [*flags, pair[1]]
     if k is not None:
         flags = ["-k", n_kinds if k == K else k, *flags]
     # One run per kind of codes, clustered again and again: settings not named go back to their defaults with its config.

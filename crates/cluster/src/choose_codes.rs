@@ -132,7 +132,7 @@ impl ChooseCodes {
             let support =
                 if elsewhere.is_empty() { 1.0 } else { elsewhere.iter().sum::<f64>() / elsewhere.len() as f64 };
             let resampled = ChooseK { n_resamples: self.n_resamples, seed: self.seed, ..ChooseK::default() };
-            let stability = resampled.evidence(&spaces[at], k)?.stability;
+            let stability = resampled.stability(&spaces[at], k)?;
             let consistency = match candidate.views {
                 Some(views) => {
                     Some(self.consistency(candidate.rows.gather(&sample).view(), views.gather(&sample).view())?)

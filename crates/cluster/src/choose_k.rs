@@ -2,12 +2,15 @@
 
 use crate::error::{Result, check_setting};
 use crate::kmeans::KMeans;
-use crate::metrics::{agreement, sampled_silhouette};
-use crate::neighbors::{Metric, nearest};
+use crate::metrics::{agreement, modularity, sampled_silhouette};
+use crate::neighbors::{Metric, Neighbors, nearest, nearest_others};
 use crate::progress::{Progress, Step, report};
 use crate::random::Random;
 use crate::reduce::Pca;
 use crate::rows::{Codes, RowsView};
+
+/// Neighbours of each row that should be in its cluster.
+const NEIGHBORS: usize = 15;
 
 /// Settings of the search for the number of clusters.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,12 +40,13 @@ impl Default for ChooseK {
 pub struct Evidence {
     /// Number of clusters.
     pub k: usize,
+    /// How many of the 15 nearest rows are in the same cluster beyond chance, see [`modularity`]: what the choice is made by.
+    /// -1 where fewer rows differ than there are to be clusters.
+    pub modularity: f64,
     /// Mean silhouette in the reduced space, sampled by cluster, -1 to 1.
     pub silhouette: f64,
     /// Mean adjusted Rand index of clusterings learnt from different halves of the rows: 1 when they always agree.
     pub stability: f64,
-    /// `silhouette sqrt(stability)`, what the choice is made by; the silhouette itself where that is negative.
-    pub score: f64,
 }
 
 /// The choice and what it rests on.
@@ -59,9 +63,10 @@ pub struct ChosenK {
 }
 
 impl ChooseK {
-    /// Tries numbers of clusters and picks the one with the best separated and most stable clusters.
+    /// Tries numbers of clusters and picks the one that keeps neighbours together best, beyond chance ([`modularity`]).
     ///
-    /// Silhouettes favour a few coarse groups when clusters blend into each other, so look at the finer alternative too.
+    /// Silhouette and stability stand beside it as evidence and do not choose: both favour a few coarse groups where clusters
+    /// blend into each other, as kinds of photographs do.
     ///
     /// # Shapes
     /// - rows: `[n, dim]`
@@ -78,22 +83,23 @@ impl ChooseK {
         let max_k = self.max_k.unwrap_or((((2 * n) as f64).sqrt() as usize).min(150).max(self.min_k).min(n - 1));
         check_setting(max_k >= self.min_k && max_k < n, "max_k", max_k, format!("{} to {}", self.min_k, n - 1))?;
         let reduced = Pca::fit(sample.view(), self.n_components, self.seed)?.transform(sample.view(), 0.0)?;
+        let near = nearest_others(reduced.view(), NEIGHBORS.min(n - 1), Metric::Euclidean)?;
 
         let mut curve: Vec<Evidence> = Vec::new();
         let mut queue = grid(self.min_k, max_k);
         for pass in 0..2 {
             let total = curve.len() + queue.len();
             for k in queue {
-                let evidence = self.evidence(&reduced, k)?;
+                let evidence = self.evidence(&reduced, &near, k)?;
                 curve.push(evidence);
-                report(progress, Step { stage: "choosing k", done: curve.len(), total, value: evidence.score })?;
+                report(progress, Step { stage: "choosing k", done: curve.len(), total, value: evidence.modularity })?;
             }
             curve.sort_unstable_by_key(|evidence| evidence.k);
             queue = if pass == 0 { between_neighbors_of_best(&curve) } else { Vec::new() };
         }
         let best_of = |keep: &dyn Fn(usize) -> bool| {
             let kept = curve.iter().filter(|evidence| keep(evidence.k));
-            kept.reduce(|best, next| if next.score > best.score { next } else { best }).map(|evidence| evidence.k)
+            kept.reduce(|best, next| if next.modularity > best.modularity { next } else { best }).map(|evidence| evidence.k)
         };
         let k = best_of(&|_| true).unwrap_or(self.min_k);
         Ok(ChosenK {
@@ -104,34 +110,41 @@ impl ChooseK {
         })
     }
 
-    pub(crate) fn evidence(&self, rows: &Codes, k: usize) -> Result<Evidence> {
+    fn evidence(&self, rows: &Codes, near: &Neighbors, k: usize) -> Result<Evidence> {
         let n = rows.len();
-        let config = KMeans { n_init: 4, max_iter: 60, seed: self.seed, ..KMeans::new(k) };
-        let run = config.fit(rows.view())?;
+        let run = self.k_means(k).fit(rows.view())?;
         let labels: Vec<i32> = run.assignments.iter().map(|&cluster| cluster as i32).collect();
         let occupied = run.n_occupied();
         let silhouette = if occupied >= 2 && occupied < n {
             sampled_silhouette(rows.view(), &labels, Metric::Euclidean, (3000 / k).max(10), self.seed)?
         } else {
-            // Fewer different rows than clusters: nothing speaks for this number.
             -1.0
         };
-        let mut stability = 0.0;
+        let modularity = if occupied == k { modularity(near, &labels)? } else { -1.0 };
+        Ok(Evidence { k, modularity, silhouette, stability: self.stability(rows, k)? })
+    }
+
+    fn k_means(&self, k: usize) -> KMeans {
+        KMeans { n_init: 4, max_iter: 60, seed: self.seed, ..KMeans::new(k) }
+    }
+
+    /// Mean adjusted Rand index, over all rows, of `k` clusters learnt from one half and from the other.
+    pub(crate) fn stability(&self, rows: &Codes, k: usize) -> Result<f64> {
+        let n = rows.len();
         let half = (n / 2).max(k.min(n));
+        let mut sum = 0.0;
         for pair in 0..self.n_resamples {
             let mut partitions = Vec::with_capacity(2);
             for side in 0..2 {
                 let stream = (1 + pair * 2 + side) as u64;
                 let sample = rows.view().gather(&Random::stream(self.seed, stream).sample(n, half));
-                let half_run = KMeans { n_init: 2, seed: self.seed ^ stream, ..config.clone() }.fit(sample.view())?;
+                let half_run = KMeans { n_init: 2, seed: self.seed ^ stream, ..self.k_means(k) }.fit(sample.view())?;
                 let near = nearest(rows.view(), half_run.centroids.view(), 1, Metric::Euclidean)?;
                 partitions.push(near.indices().iter().map(|&cluster| cluster as i32).collect::<Vec<_>>());
             }
-            stability += agreement(&partitions[0], &partitions[1])?.ari / self.n_resamples as f64;
+            sum += agreement(&partitions[0], &partitions[1])?.ari;
         }
-        let weight = if self.n_resamples == 0 { 1.0 } else { stability.max(0.0).sqrt() };
-        let score = if silhouette > 0.0 { silhouette * weight } else { silhouette };
-        Ok(Evidence { k, silhouette, stability, score })
+        Ok(if self.n_resamples == 0 { 0.0 } else { sum / self.n_resamples as f64 })
     }
 }
 
@@ -150,7 +163,7 @@ fn grid(min_k: usize, max_k: usize) -> Vec<usize> {
 /// The numbers not tried yet on both sides of the three best points.
 fn between_neighbors_of_best(curve: &[Evidence]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..curve.len()).collect();
-    order.sort_by(|&a, &b| curve[b].score.total_cmp(&curve[a].score));
+    order.sort_by(|&a, &b| curve[b].modularity.total_cmp(&curve[a].modularity));
     let mut ks = Vec::new();
     for at in order.into_iter().take(3) {
         let low = if at > 0 { curve[at - 1].k } else { curve[at].k };

@@ -1,11 +1,13 @@
 //! Exact nearest neighbours of queries in a bank of codes.
 
+use crate::coarse::{self, CoarseBank, CoarsePanels, Scoring};
 use crate::error::{Result, check_setting};
 use crate::lanes;
 use crate::panels::{Panels, sweep};
 use crate::rows::RowsView;
 use crate::top_k::{Key, TopK, best_sorted, key, key_index, key_score};
 use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What "near" means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -173,8 +175,45 @@ pub(crate) fn per_row(rows: RowsView<'_>, value: impl Fn(&[f32]) -> f32 + Sync) 
     out
 }
 
+/// Queries from which on the bank is worth rounding to 16 bits.
+const QUERIES_FOR_COARSE: usize = 2048;
+/// Above this share of the bank, lists leave nothing to sort out.
+const LONGEST_SHARE: usize = 64;
+
+/// The bank rounded to 16 bits, where comparisons are faster so.
+struct Coarse {
+    bank: CoarseBank,
+    /// Length of the longest query.
+    unit: f64,
+    given_up: AtomicBool,
+}
+
+impl Coarse {
+    fn new(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, terms: &Terms) -> Option<Self> {
+        let pays = queries.len() >= QUERIES_FOR_COARSE && k <= bank.len() / LONGEST_SHARE;
+        if !pays || !coarse::pays(bank.len(), bank.dim()) {
+            return None;
+        }
+        let unit = coarse::unit(queries, terms.queries.as_deref())?;
+        let bank = CoarseBank::round(bank, terms.scales.as_deref(), terms.biases.as_deref(), 1.0 / unit)?;
+        Some(Self { bank, unit, given_up: AtomicBool::new(false) })
+    }
+
+    /// The candidates of a group of queries, unless they are too many to be worth while. Both ways find the same.
+    fn search(&self, rows: RowsView<'_>, bank: RowsView<'_>, k: usize, scoring: &Scoring<'_>) -> Option<Vec<Vec<Key>>> {
+        if self.given_up.load(Ordering::Relaxed) {
+            return None;
+        }
+        let panels = CoarsePanels::pack_scaled(rows, scoring.queries, self.unit);
+        let found = coarse::search_group(rows, &panels, bank, &self.bank, k, scoring);
+        self.given_up.fetch_or(found.is_none(), Ordering::Relaxed);
+        found
+    }
+}
+
 fn search(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, metric: Metric) -> Neighbors {
     let terms = Terms::new(queries, bank, metric);
+    let coarse = Coarse::new(queries, bank, k, &terms);
     let n_groups = queries.len().div_ceil(QUERIES_PER_TASK);
     // Few queries leave threads idle unless the bank is cut too. The cut does not change the result.
     let threads = rayon::current_num_threads();
@@ -189,19 +228,19 @@ fn search(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, metric: Metric) -
         let n = QUERIES_PER_TASK.min(queries.len() - first);
         let rows =
             RowsView::trusted(&queries.data()[first * queries.dim()..(first + n) * queries.dim()], queries.dim());
-        let panels = Panels::pack_scaled(rows, terms.queries.as_ref().map(|scales| &scales[first..first + n]));
-        let mut lists = if n_parts == 1 {
-            search_part(&panels, bank, 0, bank.len(), k, &terms)
-        } else {
-            let parts: Vec<_> = (0..n_parts)
-                .into_par_iter()
-                .map(|part| {
-                    let start = part * rows_per_part;
-                    search_part(&panels, bank, start, bank.len().min(start + rows_per_part), k, &terms)
-                })
-                .collect();
-            merge(parts)
-        };
+        let scales = terms.queries.as_ref().map(|scales| &scales[first..first + n]);
+        let scoring =
+            Scoring { queries: scales, scales: terms.scales.as_deref(), biases: terms.biases.as_deref() };
+        let found = coarse.as_ref().and_then(|coarse| coarse.search(rows, bank, k, &scoring));
+        let mut lists = found.unwrap_or_else(|| {
+            let panels = Panels::pack_scaled(rows, scales);
+            let part = |start: usize, end: usize| search_part(&panels, bank, start, end, k, &terms);
+            if n_parts == 1 {
+                return part(0, bank.len());
+            }
+            let starts = (0..n_parts).into_par_iter().map(|part| part * rows_per_part);
+            merge(starts.map(|start| part(start, bank.len().min(start + rows_per_part))).collect())
+        });
         lists.par_iter_mut().enumerate().for_each(|(q, keys)| finish(keys, rows.row(q), bank, k, metric));
         let outputs = indices.chunks_exact_mut(k).zip(scores.chunks_exact_mut(k));
         for (keys, (indices, scores)) in lists.iter().zip(outputs) {
@@ -312,6 +351,37 @@ mod tests {
                     unique.dedup();
                     assert_eq!(unique.len(), k);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn coarse_products_change_nothing() {
+        let (mut queries, bank) = (noise(QUERIES_FOR_COARSE, 24, 8).into_data(), noise(3000, 24, 9));
+        // Some rows that are the bank's own, some equal ones, and one of zeros.
+        queries[..50 * 24].copy_from_slice(&bank.data()[..50 * 24]);
+        queries.copy_within(0..10 * 24, 60 * 24);
+        queries[24 * 100..24 * 101].fill(0.0);
+        let queries = Codes::new(queries, 24).unwrap();
+        for metric in [Metric::Dot, Metric::Cosine, Metric::Euclidean] {
+            let terms = Terms::new(queries.view(), bank.view(), metric);
+            let unit = coarse::unit(queries.view(), terms.queries.as_deref()).unwrap();
+            let (scales, biases) = (terms.scales.as_deref(), terms.biases.as_deref());
+            let rounded = CoarseBank::round(bank.view(), scales, biases, 1.0 / unit).unwrap();
+            let scoring = Scoring { queries: terms.queries.as_deref(), scales, biases };
+            for k in [1, 12, 40] {
+                let panels = CoarsePanels::pack_scaled(queries.view(), scoring.queries, unit);
+                let mut coarsely =
+                    coarse::search_group(queries.view(), &panels, bank.view(), &rounded, k, &scoring).unwrap();
+                let scored = coarsely.iter().map(Vec::len).sum::<usize>();
+                let panels = Panels::pack_scaled(queries.view(), scoring.queries);
+                let mut plainly = search_part(&panels, bank.view(), 0, bank.len(), k, &terms);
+                for (q, (a, b)) in coarsely.iter_mut().zip(&mut plainly).enumerate() {
+                    best_sorted(a, k);
+                    best_sorted(b, k);
+                    assert_eq!(a, b, "{metric:?} {k} {q}");
+                }
+                assert!(scored < QUERIES_FOR_COARSE * (2 * k + 8), "{metric:?} {k}: {scored} scored in f32");
             }
         }
     }

@@ -9,7 +9,7 @@ pub(super) struct Measure {
     pub(super) help: &'static str,
 }
 
-const MEASURES: [(&str, &str, &str); 15] = [
+const MEASURES: [(&str, &str, &str); 16] = [
     ("loss", "Loss", ""),
     (
         "overlap",
@@ -33,6 +33,11 @@ const MEASURES: [(&str, &str, &str); 15] = [
         "Mean distance by which an image's row moves when it is visited; near 0, training has ended.",
     ),
     ("bank_mean_length", "Length of the mean code", "1: all codes point the same way; 0: they point everywhere."),
+    (
+        "modularity",
+        "Modularity",
+        "Share of an image’s 15 nearest that are in its cluster, less what chance would give; 0 for one cluster.",
+    ),
     ("silhouette", "Silhouette", "How much nearer an image is to its own cluster than to the next, from −1 to 1."),
     ("stability", "Stability", "How alike the clusters of random halves of the images are, 1 is the same."),
     ("learning_rate", "Learning rate", ""),

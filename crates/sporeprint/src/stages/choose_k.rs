@@ -14,7 +14,7 @@ use crate::run::tables::{KCurve, KPoint, Metric, write_k_curve};
 /// Rows below which there is nothing to choose from.
 const FEWEST: usize = 4;
 
-/// The number of clusters with the best separated and most stable clusters; the curve goes to `k_curve.json` and
+/// The number of clusters that keeps neighbours together best; the curve goes to `k_curve.json` and
 /// `metrics.jsonl`.
 ///
 /// # Errors
@@ -25,13 +25,13 @@ pub(super) fn choose_k(session: &Session, rows: RowsView<'_>, observer: &dyn Obs
     }
     observer.begin("number of clusters", 0);
     let watch = |step: Step| {
-        observer.advance(step.done as u64, &format!("score {:.3}", step.value));
+        observer.advance(step.done as u64, &format!("modularity {:.3}", step.value));
         if observer.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let choice = ChooseK { seed: session.config.seed, ..ChooseK::default() }.run(rows, &watch)?;
     observer.end();
     let figures = |e: &sporeprint_cluster::Evidence| {
-        [("silhouette", e.silhouette), ("stability", e.stability), ("score", e.score)]
+        [("modularity", e.modularity), ("silhouette", e.silhouette), ("stability", e.stability)]
     };
     let points = choice.curve.iter().map(|e| KPoint {
         k: e.k as u32,
@@ -53,6 +53,6 @@ pub(super) fn choose_k(session: &Session, rows: RowsView<'_>, observer: &dyn Obs
     lines.iter().for_each(|line| observer.measured(line));
     let others = alternatives.iter().map(|k| format!("-k {k}")).collect::<Vec<_>>().join(" and ");
     let others = if others.is_empty() { String::new() } else { format!("; also worth a look: {others}") };
-    observer.note(&format!("{} clusters are best separated and most stable{others}", choice.k));
+    observer.note(&format!("{} clusters keep neighbours together best{others}", choice.k));
     Ok(choice.k)
 }
