@@ -142,6 +142,10 @@ pub(crate) struct NetworkArgs {
     /// Side of the square images in pixels
     #[arg(long, value_name = "PIXELS")]
     pub(crate) image_size: Option<usize>,
+    /// Views of each image whose codes are averaged: 1 the centre square, 2 its mirror image too, 3 its middle too
+    /// [default: 3 with the built-in encoder, else 1]
+    #[arg(long, value_name = "1..3")]
+    pub(crate) code_views: Option<usize>,
     /// First layers of a ResNet
     #[arg(long, value_enum)]
     pub(crate) stem: Option<StemArg>,

@@ -95,7 +95,8 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
                 bail!("--weights builtin has a network of its own\nhint: leave --encoder, --width and --stem out");
             }
             let built_in = RunConfig::built_in();
-            (config.weights, config.encoder) = (built_in.weights, built_in.encoder);
+            (config.weights, config.encoder, config.code_views) =
+                (built_in.weights, built_in.encoder, built_in.code_views);
         }
         Some(text) => {
             let path = weights(text, observer)?;
@@ -134,6 +135,7 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
             bail!("--tokens says something to --encoder dinov2 only\nhint: leave --tokens out");
         }
     }
+    set(&mut config.code_views, args.code_views);
     let encoder = &mut config.encoder;
     set(&mut encoder.width, args.width);
     set(&mut encoder.stem, args.stem.map(Into::into));

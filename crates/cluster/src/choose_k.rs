@@ -99,7 +99,8 @@ impl ChooseK {
         }
         let best_of = |keep: &dyn Fn(usize) -> bool| {
             let kept = curve.iter().filter(|evidence| keep(evidence.k));
-            kept.reduce(|best, next| if next.modularity > best.modularity { next } else { best }).map(|evidence| evidence.k)
+            kept.reduce(|best, next| if next.modularity > best.modularity { next } else { best })
+                .map(|evidence| evidence.k)
         };
         let k = best_of(&|_| true).unwrap_or(self.min_k);
         Ok(ChosenK {

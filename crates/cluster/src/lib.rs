@@ -68,8 +68,8 @@ pub use hierarchy::{DensityClusters, Hdbscan, Linkage, Merge, MergeTree, agglome
 pub use kmeans::{BalancedKMeans, HierarchicalKMeans, Init, KMeans, MiniBatchKMeans, Run};
 pub use labels::{MatchedIds, match_ids, relabel_by_size};
 pub use metrics::{
-    Agreement, LinearProbe, agreement, knn_accuracy, modularity, sampled_silhouette, sampled_trustworthiness, silhouette,
-    silhouettes, trustworthiness, weighted_knn_accuracy,
+    Agreement, LinearProbe, agreement, knn_accuracy, modularity, sampled_silhouette, sampled_trustworthiness,
+    silhouette, silhouettes, trustworthiness, weighted_knn_accuracy,
 };
 pub use neighbors::{Metric, Neighbors, nearest, nearest_others};
 pub use progress::{Progress, Silent, Step};

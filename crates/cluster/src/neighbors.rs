@@ -229,8 +229,7 @@ fn search(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, metric: Metric) -
         let rows =
             RowsView::trusted(&queries.data()[first * queries.dim()..(first + n) * queries.dim()], queries.dim());
         let scales = terms.queries.as_ref().map(|scales| &scales[first..first + n]);
-        let scoring =
-            Scoring { queries: scales, scales: terms.scales.as_deref(), biases: terms.biases.as_deref() };
+        let scoring = Scoring { queries: scales, scales: terms.scales.as_deref(), biases: terms.biases.as_deref() };
         let found = coarse.as_ref().and_then(|coarse| coarse.search(rows, bank, k, &scoring));
         let mut lists = found.unwrap_or_else(|| {
             let panels = Panels::pack_scaled(rows, scales);

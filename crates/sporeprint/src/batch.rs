@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use crate::images::{ImageCache, ViewConfig, render};
+use crate::images::{CodeView, ImageCache, ViewConfig, render};
 use crate::rng::Rng;
 
 /// Mean of red, green and blue over ImageNet, which every published encoder expects to be subtracted.
@@ -34,8 +34,8 @@ pub fn in_batches(images: &[u32], batch_size: usize) -> Vec<Vec<u32>> {
 /// Where the pixels of a batch come from.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
-    /// The whole image, as for evaluation.
-    Whole,
+    /// The same view of every image, as for evaluation.
+    Fixed(CodeView),
     /// A random view of it.
     Views {
         /// What a view may change.
@@ -51,7 +51,9 @@ pub enum Source<'a> {
 pub fn load(cache: &ImageCache, images: &[u32], source: Source<'_>, device: &Device) -> Tensor<4> {
     let size = cache.image_size();
     let (config, seed, epoch) = match source {
-        Source::Whole => return filled(images, size, device, |image, out| normalise(cache.eval(image), out)),
+        Source::Fixed(view) => {
+            return filled(images, size, device, |image, out| normalise(&view.of(cache, image), out));
+        }
         Source::Views { config, seed, epoch } => (config, seed, epoch),
     };
     load_views(cache, images, size, config, [seed, epoch as u64, 0], device)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sporeprint::config::{AggregateConfig, ClusterCount, CodeKind, Labels, RunConfig};
+use sporeprint::config::{AggregateConfig, ClusterCount, CodeKind, Labels, RunConfig, Space};
 use sporeprint::demo::{KINDS, write_demo};
 use sporeprint::encoder::EncoderConfig;
 use sporeprint::progress::Observer;
@@ -57,5 +57,7 @@ fn settings(args: &DemoVerb, photos: std::path::PathBuf) -> RunConfig {
         ..AggregateConfig::from_scratch()
     };
     config.cluster.n_clusters = ClusterCount::Fixed(KINDS.len());
+    // All codes by the same means.
+    config.cluster.space = Some(Space::Codes);
     config
 }

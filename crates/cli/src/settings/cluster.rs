@@ -18,10 +18,6 @@ pub(crate) fn cluster(config: &mut RunConfig, args: &ClusterArgs) -> Result<()> 
     }
     if let Some(name) = args.method {
         cluster.method = method(name);
-        // Density means little in hundreds of columns.
-        if cluster.method == Method::Hdbscan && cluster.space == Space::Codes {
-            cluster.space = Space::Umap;
-        }
     }
     if cluster.method == Method::Hdbscan && args.n_clusters.as_deref().is_some_and(|text| text != "auto") {
         bail!(
@@ -31,7 +27,7 @@ pub(crate) fn cluster(config: &mut RunConfig, args: &ClusterArgs) -> Result<()> 
         );
     }
     if let Some(name) = args.space {
-        cluster.space = space(name);
+        cluster.space = Some(space(name));
     }
     if let Some(name) = args.metric {
         cluster.metric = match name {

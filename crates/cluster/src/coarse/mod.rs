@@ -134,7 +134,8 @@ impl CoarseBank {
     /// How far an integer score may be from the scaled score in `f32`, whose own rounding is counted too.
     fn bound(&self, query: Measures) -> f64 {
         let products = query.length * self.error + query.error * self.longest;
-        let single = (2 * self.pairs + 4) as f64 * 2.0_f64.powi(-24) * (query.length * self.longest + self.largest_bias);
+        let single =
+            (2 * self.pairs + 4) as f64 * 2.0_f64.powi(-24) * (query.length * self.longest + self.largest_bias);
         products + 1.01 * single + 1.0
     }
 }

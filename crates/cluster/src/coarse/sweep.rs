@@ -72,9 +72,8 @@ mod avx2 {
                     let at = (first + r.min(n_valid - 1)) * bank.pairs;
                     &bank.words[at..at + columns.len()]
                 });
-                let mut sums: [[i32x8; VECTORS]; TILE] = std::array::from_fn(|r| {
-                    [simd.splat_i32x8(bank.biases[first + r.min(n_valid - 1)]); VECTORS]
-                });
+                let mut sums: [[i32x8; VECTORS]; TILE] =
+                    std::array::from_fn(|r| [simd.splat_i32x8(bank.biases[first + r.min(n_valid - 1)]); VECTORS]);
                 for (c, column) in columns.iter().enumerate() {
                     for r in 0..TILE {
                         let pair = cast(simd.splat_u32x8(rows[r][c]));

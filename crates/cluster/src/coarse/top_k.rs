@@ -38,8 +38,11 @@ pub(crate) fn search_group(
     k: usize,
     scoring: &Scoring<'_>,
 ) -> Option<Vec<Vec<Key>>> {
-    let mut lists: Vec<Lists> =
-        panels.measures.chunks(WIDTH).map(|measures| Lists::new(k, measures.iter().map(|m| coarse.bound(*m)))).collect();
+    let mut lists: Vec<Lists> = panels
+        .measures
+        .chunks(WIDTH)
+        .map(|measures| Lists::new(k, measures.iter().map(|m| coarse.bound(*m))))
+        .collect();
     let block = (BANK_BLOCK_BYTES / (4 * coarse.pairs)).max(TILE) / TILE * TILE;
     for row in (0..coarse.len()).step_by(block) {
         for (panel, lists) in panels.words.chunks_exact(WIDTH * coarse.pairs).zip(&mut lists) {

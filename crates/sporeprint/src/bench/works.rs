@@ -13,7 +13,7 @@ use crate::bank::{MemoryBank, normalise};
 use crate::batch::{self, Source};
 use crate::config::AggregateConfig;
 use crate::encoder::ConfigError;
-use crate::images::{CacheConfig, CacheError, FoundImage, ImageCache};
+use crate::images::{CacheConfig, CacheError, CodeView, FoundImage, ImageCache};
 use crate::progress::Silent;
 use crate::rng::Rng;
 use crate::train::{Aggregation, Learner, Position, Pretraining, Setup, TrainError};
@@ -126,7 +126,7 @@ impl<'a> Bench<'a> {
         let (prepared, items) = (encoder.prepare(), run.aggregate.batch_size);
         let images: Vec<u32> = (0..items as u32).collect();
         let seconds = self.median(|| {
-            let pixels = batch::load(&self.cache, &images, Source::Whole, &Device::flex());
+            let pixels = batch::load(&self.cache, &images, Source::Fixed(CodeView::Whole), &Device::flex());
             drop(prepared.codes(pixels).into_data());
             Ok(())
         })?;

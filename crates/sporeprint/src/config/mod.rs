@@ -42,6 +42,8 @@ pub struct RunConfig {
     pub aggregate: AggregateConfig,
     /// What a view of an image may change.
     pub views: ViewConfig,
+    /// Views of each image whose unit codes are averaged, 1 to 3: the image, its mirror image, its middle.
+    pub code_views: usize,
     /// The clusters at the end.
     pub cluster: ClusterConfig,
 }
@@ -274,6 +276,7 @@ impl Default for RunConfig {
             pretrain: PretrainConfig::default(),
             aggregate: AggregateConfig::default(),
             views: ViewConfig::default(),
+            code_views: 1,
             cluster: ClusterConfig::default(),
         }
     }
@@ -381,6 +384,14 @@ impl RunConfig {
         check(average.is_finite() && average >= 0.0, "--average", average, "0 or more", "1 looks back one epoch")?;
         let half = a.half_size;
         check((0.0..=1.0).contains(&half), "--half-size", half, "0 to 1", "0.5 is half of the epochs")?;
+        let views = self.code_views;
+        check(
+            (1..=3).contains(&views),
+            "--code-views",
+            views,
+            "1 to 3",
+            "3 takes the mirror image and the middle too",
+        )?;
         if let Some((flag, found, expected, hint)) = self.cluster.fault() {
             return Err(ConfigError::Value { flag, found, expected: expected.to_owned(), hint });
         }

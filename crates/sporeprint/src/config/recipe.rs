@@ -158,7 +158,7 @@ impl RunConfig {
     pub fn built_in() -> Self {
         let described = built_in_encoder().expect("the embedded file says what its network is");
         let encoder = EncoderConfig { head_dim: small_network().head_dim, ..described };
-        Self { encoder, weights: WeightsSource::BuiltIn, ..Self::starting(true) }
+        Self { encoder, weights: WeightsSource::BuiltIn, code_views: 3, ..Self::starting(true) }
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod augment;
 mod cache;
+mod code_view;
 mod decode;
 mod draw;
 mod find;
@@ -26,6 +27,7 @@ pub use augment::{Factor, UnknownFactor, ViewConfig, render, render_into, render
 pub use cache::{
     Built, CacheConfig, CacheError, Difference, ImageCache, ImageEntry, Progress, Skipped, SourceFile, shared_cache_dir,
 };
+pub use code_view::CodeView;
 pub use decode::{BACKGROUND, DecodeError, DecodeLimits, Decoded, decode, decode_file};
 pub use draw::{DrawError, contact_sheet, pair_sheet, save_png};
 pub use find::{FindError, FindOptions, FoundImage, find_images};

@@ -106,7 +106,8 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> 
             let remedy = if matches!(row.codes.as_str(), "untouched" | "backbone" | "head" | "fused") {
                 format!("To take them: sporeprint cluster {} --codes {}", shell_word(&data.title), row.codes)
             } else {
-                "Training did not help here: train longer, lower the learning rate, or start from other weights.".to_owned()
+                "Training did not help here: train longer, lower the learning rate, or start from other weights."
+                    .to_owned()
             };
             add(finding, &remedy);
         }

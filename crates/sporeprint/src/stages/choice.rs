@@ -12,6 +12,7 @@ use super::codes::CodeSource;
 use super::fusion::Fusion;
 use super::{Images, StageError};
 use crate::config::{ClusterCount, CodeKind};
+use crate::encoder::WeightsSource;
 use crate::progress::Observer;
 use crate::run::tables::{Metric, MetricsLog};
 use crate::run::{RunDir, Session, Stage, read_npy, write_atomically, write_npy};
@@ -60,10 +61,15 @@ fn kinds(session: &Session) -> Vec<CodeKind> {
         kinds.push(CodeKind::Untouched);
     }
     kinds.push(CodeKind::Backbone);
-    if session.config.encoder.head_dim.is_some() {
+    let config = &session.config;
+    let trained = config.aggregate.epochs > 0;
+    if trained && config.encoder.head_dim.is_some() {
         kinds.push(CodeKind::Head);
     }
-    kinds.push(CodeKind::Fused);
+    // Codes that know photographs are taken as they are, unless others are asked for.
+    if trained || config.weights == WeightsSource::None || config.aggregate.codes == Some(CodeKind::Fused) {
+        kinds.push(CodeKind::Fused);
+    }
     kinds
 }
 
@@ -80,11 +86,11 @@ fn eligible(session: &Session, kinds: &[CodeKind]) -> Result<(Vec<CodeKind>, Str
     }
     Ok(if kinds.contains(&CodeKind::Untouched) {
         (vec![CodeKind::Untouched, CodeKind::Backbone], String::new())
-    } else if kinds.contains(&CodeKind::Fused) {
+    } else if kinds.contains(&CodeKind::Fused) && session.config.weights == WeightsSource::None {
         let words = "learnt codes are joined with edges, colours and patches, for the network began without knowledge";
         (vec![CodeKind::Fused], words.to_owned())
     } else {
-        (vec![kinds[0]], String::new())
+        (vec![CodeKind::Backbone], String::new())
     })
 }
 
@@ -105,7 +111,7 @@ pub(super) fn choose(
         if kind == CodeKind::Fused {
             observer.begin("learning a dictionary of patches", 0);
             let (backbone, dim) = &codes[kinds.iter().position(|&k| k == CodeKind::Backbone).unwrap_or(0)];
-            let knew = kinds.contains(&CodeKind::Untouched);
+            let knew = session.config.weights != WeightsSource::None;
             Fusion::fit(images, backbone, *dim, knew, session.config.seed)?.save(&session.dir.fusion())?;
             observer.end();
         }

@@ -9,7 +9,7 @@ use crate::config::CodeKind;
 use crate::encoder::{Encoder, FrozenEncoder, Weights};
 use crate::progress::Observer;
 use crate::run::Session;
-use crate::train::{codes_of_all, frozen_codes_of_all, merged_of_all};
+use crate::train::{frozen_unit_codes_of_all, unit_codes_of_all};
 
 /// An encoder ready to be asked for codes.
 #[derive(Debug)]
@@ -59,18 +59,18 @@ impl CodeSource {
         images: &Images,
         observer: &dyn Observer,
     ) -> Result<Vec<f32>, StageError> {
+        let config = &session.config;
         match self {
             Self::Network(encoder, CodeKind::Head) => {
-                let batch = session.config.aggregate.batch_size;
-                Ok(normalised(codes_of_all(encoder, &images.cache, batch, observer), encoder.dim()))
+                let batch_size = config.aggregate.batch_size;
+                Ok(unit_codes_of_all(encoder, &images.cache, batch_size, config.code_views, observer))
             }
             Self::Network(encoder, _) => Ok(unit_codes(encoder, session, images, observer)),
             Self::Fused(encoder, fusion) => {
                 fusion.join(&unit_codes(encoder, session, images, observer), images, observer)
             }
             Self::Frozen(encoder) => {
-                let codes = frozen_codes_of_all(encoder.as_ref(), &images.cache, observer)?;
-                Ok(normalised(codes, encoder.dim()))
+                Ok(frozen_unit_codes_of_all(encoder.as_ref(), &images.cache, config.code_views, observer)?)
             }
         }
     }
@@ -78,13 +78,6 @@ impl CodeSource {
 
 /// The merged feature maps of a network as unit rows, `[n_images, merged_dim]`.
 pub(super) fn unit_codes(encoder: &Encoder, session: &Session, images: &Images, observer: &dyn Observer) -> Vec<f32> {
-    let codes = merged_of_all(encoder, &images.cache, session.config.aggregate.batch_size, observer);
-    normalised(codes, encoder.config().merged_dim())
-}
-
-fn normalised(mut codes: Vec<f32>, dim: usize) -> Vec<f32> {
-    codes.chunks_exact_mut(dim).for_each(|row| {
-        crate::bank::normalise(row);
-    });
-    codes
+    let (encoder, config) = (encoder.clone().without_head(), &session.config);
+    unit_codes_of_all(&encoder, &images.cache, config.aggregate.batch_size, config.code_views, observer)
 }

@@ -62,7 +62,7 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
         networks(session, images, n_clusters, labels, &mut rows, observer)?;
     }
     let (codes, dim) = codes(session, images)?;
-    if !session.config.cluster.is_plain() {
+    if !session.config.cluster.is_plain(images.len()) && !shown_as_network(session)? {
         rows.push(baseline("codes", session, &codes, dim, n_clusters, labels)?);
     }
     let prepared = prepare(codes, dim, &session.config.cluster);
@@ -75,6 +75,14 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     rows.push(own);
     write_quality(&session.dir.evaluation(), &rows)?;
     Ok(session.mark_done(Stage::Evaluate)?)
+}
+
+/// Whether the codes that were clustered stand among those of the networks already.
+fn shown_as_network(session: &Session) -> Result<bool, StageError> {
+    let config = &session.config;
+    let trained = config.aggregate.epochs > 0 || config.pretrain.epochs > 0;
+    let is_start = config.images.embeddings.is_none() && config.frozen.is_none() && !trained;
+    Ok(choice::read(session)?.is_some_and(|choice| choice.compared.len() > 1 || is_start))
 }
 
 /// k-means on the codes of the networks that the run's encoder came from.

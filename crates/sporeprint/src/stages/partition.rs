@@ -60,7 +60,8 @@ pub(super) fn partition(
     }
     let n_clusters = match config.n_clusters {
         ClusterCount::Fixed(k) => k,
-        ClusterCount::Auto => choose_k(session, seen, observer)?,
+        // UMAP draws groups apart that the codes have together, and would have too many counted.
+        ClusterCount::Auto => choose_k(session, rows, observer)?,
     };
     observer.begin("clusters", 0);
     let labels = by_number(session, seen, n_clusters, neighbors, &watch(observer))?;
@@ -109,7 +110,7 @@ fn space(
         Ok(fuse_graphs(&all)?)
     };
     let asked = |otherwise: usize| config.components.unwrap_or(otherwise).min(n);
-    Ok(Some(match config.space {
+    Ok(Some(match config.space(n) {
         Space::Codes => return Ok(None),
         Space::Pca => Pca::fit(rows, asked(PCA_COMPONENTS), seed)?.transform(rows, 0.5)?,
         Space::Diffusion => diffuse(rows, &graph()?, config.diffusion_rounds, config.diffusion_strength)?,

@@ -10,7 +10,7 @@ use super::{Images, StageError};
 use crate::batch::{Source, denormalise, load};
 use crate::config::RunConfig;
 use crate::encoder::{AutoEncoder, Encoder, Mode, Weights, WeightsSource};
-use crate::images::{RgbView, pair_sheet, save_png};
+use crate::images::{CodeView, RgbView, pair_sheet, save_png};
 use crate::progress::Observer;
 use crate::run::tables::{Metric, MetricsLog, write_embeddings};
 use crate::run::{Session, Stage, write_npy};
@@ -253,7 +253,7 @@ fn draw_reconstructions(network: &AutoEncoder, session: &Session, images: &Image
     let n = RECONSTRUCTED.min(images.len());
     let step = images.len() / n;
     let shown: Vec<u32> = (0..n).map(|i| (i * step) as u32).collect();
-    let originals = load(&images.cache, &shown, Source::Whole, &Device::flex());
+    let originals = load(&images.cache, &shown, Source::Fixed(CodeView::Whole), &Device::flex());
     let drawn = network.valid().forward(originals, Mode::Evaluate).images;
     let values: Vec<f32> = drawn.into_data().try_into_vec().expect("images are f32");
     let size = images.cache.image_size();

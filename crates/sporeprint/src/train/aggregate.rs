@@ -22,7 +22,7 @@ use crate::bank::MemoryBank;
 use crate::batch;
 use crate::config::{AggregateConfig, BankStart, HeadStart, Objective, Refresh, Variant};
 use crate::encoder::{Encoded, Encoder, MOMENTUM, Mode, NamedTensor, export, import};
-use crate::images::{ImageCache, ViewConfig};
+use crate::images::{CodeView, ImageCache, ViewConfig};
 use crate::loss::{
     ClusterHardness, CodeLoss, NoiseContrast, Target, UnitCodes, decorrelation, instance_nce, instance_softmax,
     local_aggregation,
@@ -255,7 +255,7 @@ impl<'a> Aggregation<'a> {
     fn pixels(&self, crop: &Crop, images: &[u32], epoch: usize) -> Tensor<4> {
         let Setup { cache, seed, device, .. } = &self.setup;
         match &crop.views {
-            None => batch::load(cache, images, batch::Source::Whole, device),
+            None => batch::load(cache, images, batch::Source::Fixed(CodeView::Whole), device),
             Some(views) => {
                 batch::load_views(cache, images, crop.size, views, [*seed, epoch as u64, crop.number as u64], device)
             }

@@ -12,7 +12,7 @@ use crate::bank::MemoryBank;
 use crate::batch::{self, Source};
 use crate::config::TrainEncoderConfig;
 use crate::encoder::{Encoder, MOMENTUM, Mode, NamedTensor, export, import};
-use crate::images::ImageCache;
+use crate::images::{CodeView, ImageCache};
 use crate::loss::{CodeLoss, UnitCodes, cross_entropy, instance_softmax};
 use crate::rng::Rng;
 use crate::run::tables::Metric;
@@ -92,7 +92,7 @@ impl<'a> Classification<'a> {
         let right: usize = (self.set.held_out)
             .chunks(self.config.batch_size)
             .map(|images| {
-                let pixels = batch::load(self.set.cache, images, Source::Whole, &device);
+                let pixels = batch::load(self.set.cache, images, Source::Fixed(CodeView::Whole), &device);
                 let scores = values(network.forward(pixels, Mode::Evaluate).codes);
                 n_right(&scores, &self.set.labels_of(images))
             })

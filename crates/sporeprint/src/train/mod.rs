@@ -16,7 +16,7 @@ pub use aggregate::{Aggregation, Setup, clusterings};
 pub use average::WeightAverage;
 pub use checkpoint::{Checkpoint, CheckpointError, Newest, remove_all};
 pub use classify::{Classification, LabelledSet};
-pub use embed::{codes_of_all, frozen_codes_of_all, merged_of_all};
+pub use embed::{codes_of_all, frozen_codes_of_all, frozen_unit_codes_of_all, merged_of_all, unit_codes_of_all};
 pub use epochs::{EpochLoop, Learner, Position, TrainError};
 pub use monitor::{ControlSums, Controls, Trouble};
 pub use pretrain::Pretraining;

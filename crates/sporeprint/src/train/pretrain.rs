@@ -7,7 +7,7 @@ use super::epochs::{Learner, Position, TrainError};
 use super::sgd::{InTraining, Sgd, SgdConfig};
 use crate::batch::{self, Source};
 use crate::encoder::{AutoEncoder, MOMENTUM, Mode, export, import};
-use crate::images::{ImageCache, ViewConfig};
+use crate::images::{CodeView, ImageCache, ViewConfig};
 use crate::loss::reconstruction;
 use crate::run::tables::Metric;
 
@@ -53,7 +53,7 @@ impl Learner for Pretraining<'_> {
     fn step(&mut self, images: &[u32], at: Position, learning_rate: f64) -> Result<f64, TrainError> {
         let source = match self.views {
             Some(config) => Source::Views { config, seed: self.seed, epoch: at.epoch },
-            None => Source::Whole,
+            None => Source::Fixed(CodeView::Whole),
         };
         let originals = batch::load(self.cache, images, source, &self.device);
         let drawn = if self.freeze_encoder {
