@@ -259,6 +259,9 @@ pub(crate) struct AggregateArgs {
     /// Epochs that the moving average of the weights looks back; 0 takes the last weights
     #[arg(long, value_name = "EPOCHS")]
     pub(crate) average: Option<f64>,
+    /// Statistics of batch norm [default: choose from weights that know photographs, else batch]
+    #[arg(long, value_enum)]
+    pub(crate) norm: Option<NormArg>,
     /// Use Local Aggregation even where what can be measured speaks against it
     #[arg(long)]
     pub(crate) no_guard: bool,
@@ -281,9 +284,23 @@ pub(crate) enum ObjectiveArg {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum NormArg {
+    /// Those of each batch
+    Batch,
+    /// Those that came with the weights
+    Frozen,
+    /// Those of the folder, taken before training
+    Adapted,
+    /// Adapted where the codes are more stable so, else frozen
+    Choose,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum CodesArg {
     /// The encoder's before it was trained on the folder
     Untouched,
+    /// The same with batch-norm statistics of the folder
+    Adapted,
     /// The trained encoder's
     Backbone,
     /// The linear head's

@@ -26,12 +26,25 @@ fn main() -> ExitCode {
     match work(&cli) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::SomeSkipped) => ExitCode::from(3),
+        // Whoever read the table has seen enough of it, as with `| head`.
+        Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", progress::safe(&in_words(&error)));
             let stopped = error.downcast_ref().is_some_and(sporeprint::stages::StageError::is_interrupted);
             ExitCode::from(if stopped { 130 } else { 1 })
         }
     }
+}
+
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    let io = |cause: &(dyn std::error::Error + 'static)| {
+        let csv = cause.downcast_ref::<csv::Error>().map(csv::Error::kind);
+        match (cause.downcast_ref::<std::io::Error>(), csv) {
+            (Some(error), _) | (_, Some(csv::ErrorKind::Io(error))) => error.kind() == std::io::ErrorKind::BrokenPipe,
+            _ => false,
+        }
+    };
+    error.chain().any(io)
 }
 
 fn work(cli: &Cli) -> anyhow::Result<Outcome> {

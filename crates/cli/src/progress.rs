@@ -64,7 +64,11 @@ impl Observer for Talk {
         let hidden = self.quiet || !self.terminal;
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let drawn = ProgressBar::with_draw_target(Some(total), target);
-        let template = "{prefix:28} {wide_bar} {pos}/{len} {per_sec:12} {eta:>6} left  {msg}";
+        let template = match total {
+            // Nobody knows how long: there is nothing to count.
+            0 => "{prefix:28} {spinner} {elapsed}  {msg}",
+            _ => "{prefix:28} {wide_bar} {pos}/{len} {per_sec:12} {eta:>6} left  {msg}",
+        };
         if let Ok(style) = ProgressStyle::with_template(template) {
             drawn.set_style(style);
         }
@@ -92,7 +96,9 @@ impl Observer for Talk {
         let seconds = bar.begun.elapsed().as_secs_f64();
         let detail = bar.drawn.message();
         bar.drawn.finish_and_clear();
-        if !self.quiet {
+        if !self.quiet && bar.total == 0 {
+            eprintln!("{}: {seconds:.1} s  {detail}", bar.what);
+        } else if !self.quiet {
             let rate = bar.total as f64 / seconds.max(1e-9);
             eprintln!("{}: {} in {seconds:.1} s ({rate:.1}/s)  {detail}", bar.what, bar.total);
         }

@@ -5,7 +5,7 @@ mod cluster;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use sporeprint::config::{BankStart, CodeKind, Labels, Objective, Refresh, RunConfig, Variant};
+use sporeprint::config::{BankStart, CodeKind, Labels, NormStatistics, Objective, Refresh, RunConfig, Variant};
 use sporeprint::encoder::{
     Architecture, EncoderConfig, FrozenConfig, Merge, TokenCode, WeightsSource, described_encoder,
 };
@@ -14,7 +14,8 @@ use sporeprint::images::Factor;
 use sporeprint::progress::Observer;
 
 use crate::args::{
-    AggregateArgs, BankArg, CodesArg, MergeArg, NetworkArgs, ObjectiveArg, PretrainArgs, RunArgs, TokensArg, VariantArg,
+    AggregateArgs, BankArg, CodesArg, MergeArg, NetworkArgs, NormArg, ObjectiveArg, PretrainArgs, RunArgs, TokensArg,
+    VariantArg,
 };
 
 pub(crate) use cluster::cluster;
@@ -216,6 +217,14 @@ pub(crate) fn aggregate(config: &mut RunConfig, args: &AggregateArgs) -> Result<
     set(&mut stage.small_crops, args.small_crops);
     set(&mut stage.half_size, args.half_size);
     set(&mut stage.average, args.average);
+    if let Some(norm) = args.norm {
+        stage.norm = match norm {
+            NormArg::Batch => NormStatistics::Batch,
+            NormArg::Frozen => NormStatistics::Frozen,
+            NormArg::Adapted => NormStatistics::Adapted,
+            NormArg::Choose => NormStatistics::Choose,
+        };
+    }
     stage.guard &= !args.no_guard;
     stage.codes = args.codes.map(code_kind).or(stage.codes);
     stage.no_views |= args.no_views;
@@ -241,6 +250,7 @@ fn refresh(text: &str) -> Result<Refresh> {
 pub(crate) fn code_kind(codes: CodesArg) -> CodeKind {
     match codes {
         CodesArg::Untouched => CodeKind::Untouched,
+        CodesArg::Adapted => CodeKind::Adapted,
         CodesArg::Backbone => CodeKind::Backbone,
         CodesArg::Head => CodeKind::Head,
         CodesArg::Fused => CodeKind::Fused,

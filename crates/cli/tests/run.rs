@@ -325,3 +325,25 @@ fn clusters_can_be_made_anew_without_training() {
     check_success(&sporeprint().arg("evaluate").arg(&out).args(["--labels", "from-dirs"]).output().unwrap());
     check_failure(&sporeprint().arg("cluster").arg(example.photos()).output().unwrap(), 1, &["no run", "hint:"]);
 }
+
+#[test]
+fn the_built_in_encoder_clusters_at_once_and_batch_norm_of_the_folder_is_a_choice() {
+    let example = Example::new(24);
+    let (photos, plain, other) = (example.photos(), example.out("plain"), example.out("adapted"));
+    let run = |out: &Path, more: &[&str]| {
+        let flags = ["--fast", "-k", "3", "--no-open"];
+        sporeprint().arg("run").arg(&photos).arg("--out").arg(out).args(flags).args(more).output().unwrap()
+    };
+    let read = |run: &Path, file: &str| std::fs::read(run.join(file)).unwrap();
+    check_success(&run(&plain, &[]));
+    // So few images say nothing of statistics, and there is nothing to choose from.
+    assert!(!plain.join("adapted.safetensors").exists() && !plain.join("candidates").exists());
+    check_success(&run(&other, &["--norm", "adapted"]));
+    assert_eq!(read(&plain, "untouched.safetensors"), read(&other, "untouched.safetensors"));
+    assert_ne!(read(&other, "untouched.safetensors"), read(&other, "adapted.safetensors"));
+    let choice: serde_json::Value = serde_json::from_slice(&read(&other, "choice.json")).unwrap();
+    assert_eq!(choice["compared"], serde_json::json!(["untouched", "backbone"]));
+    // Other codes of the same run, by name.
+    check_success(&sporeprint().arg("cluster").arg(&other).args(["--codes", "untouched"]).output().unwrap());
+    assert!(read(&other, "embeddings.npy") == read(&plain, "embeddings.npy"), "the same codes by both ways");
+}

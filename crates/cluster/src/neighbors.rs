@@ -7,7 +7,7 @@ use crate::panels::{Panels, sweep};
 use crate::rows::RowsView;
 use crate::top_k::{Key, TopK, best_sorted, key, key_index, key_score};
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What "near" means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -177,6 +177,8 @@ pub(crate) fn per_row(rows: RowsView<'_>, value: impl Fn(&[f32]) -> f32 + Sync) 
 
 /// Queries from which on the bank is worth rounding to 16 bits.
 const QUERIES_FOR_COARSE: usize = 2048;
+/// Groups of queries that may fail before coarse products are given up.
+const MOST_FAILED: usize = 4;
 /// Above this share of the bank, lists leave nothing to sort out.
 const LONGEST_SHARE: usize = 64;
 
@@ -185,7 +187,8 @@ struct Coarse {
     bank: CoarseBank,
     /// Length of the longest query.
     unit: f64,
-    given_up: AtomicBool,
+    /// Groups in which too many rows could not be told apart.
+    n_failed: AtomicUsize,
 }
 
 impl Coarse {
@@ -196,17 +199,17 @@ impl Coarse {
         }
         let unit = coarse::unit(queries, terms.queries.as_deref())?;
         let bank = CoarseBank::round(bank, terms.scales.as_deref(), terms.biases.as_deref(), 1.0 / unit)?;
-        Some(Self { bank, unit, given_up: AtomicBool::new(false) })
+        Some(Self { bank, unit, n_failed: AtomicUsize::new(0) })
     }
 
     /// The candidates of a group of queries, unless they are too many to be worth while. Both ways find the same.
     fn search(&self, rows: RowsView<'_>, bank: RowsView<'_>, k: usize, scoring: &Scoring<'_>) -> Option<Vec<Vec<Key>>> {
-        if self.given_up.load(Ordering::Relaxed) {
+        if self.n_failed.load(Ordering::Relaxed) >= MOST_FAILED {
             return None;
         }
         let panels = CoarsePanels::pack_scaled(rows, scoring.queries, self.unit);
         let found = coarse::search_group(rows, &panels, bank, &self.bank, k, scoring);
-        self.given_up.fetch_or(found.is_none(), Ordering::Relaxed);
+        self.n_failed.fetch_add(usize::from(found.is_none()), Ordering::Relaxed);
         found
     }
 }
@@ -357,10 +360,9 @@ mod tests {
     #[test]
     fn coarse_products_change_nothing() {
         let (mut queries, bank) = (noise(QUERIES_FOR_COARSE, 24, 8).into_data(), noise(3000, 24, 9));
-        // Some rows that are the bank's own, some equal ones, and one of zeros.
+        // Some rows that are the bank's own, and some equal ones.
         queries[..50 * 24].copy_from_slice(&bank.data()[..50 * 24]);
         queries.copy_within(0..10 * 24, 60 * 24);
-        queries[24 * 100..24 * 101].fill(0.0);
         let queries = Codes::new(queries, 24).unwrap();
         for metric in [Metric::Dot, Metric::Cosine, Metric::Euclidean] {
             let terms = Terms::new(queries.view(), bank.view(), metric);

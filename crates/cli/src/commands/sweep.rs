@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use sporeprint::config::{ClusterCount, RunConfig};
+use sporeprint::config::{ClusterCount, base_of};
 use sporeprint::progress::Observer;
 use sporeprint::run::tables::read_quality;
 use sporeprint::run::{Existing, RunDir, Session, Stage, write_atomically};
@@ -53,8 +53,7 @@ pub(crate) fn sweep(args: &SweepVerb, json: bool, talk: &Talk) -> Result<Outcome
     let text = fs_err::read_to_string(&args.sweep)?;
     let named = || format!("{}", args.sweep.display());
     let sweep = Sweep::from_toml(&text).with_context(named)?;
-    let weights = sweep.settings.get("weights").is_some_and(|weights| weights.as_str() != Some("none"));
-    let mut base = RunConfig::starting(weights);
+    let mut base = base_of(&sweep.settings);
     base.images.paths = args.paths.iter().map(std::path::absolute).collect::<std::io::Result<_>>()?;
     if let Some(labels) = &args.labels {
         base.images.labels = settings::labels(labels)?;

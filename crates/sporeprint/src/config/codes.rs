@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum CodeKind {
     /// The merged feature map of the encoder before it was trained on the folder.
     Untouched,
+    /// The same with batch-norm statistics of the folder.
+    Adapted,
     /// The merged feature map of the trained encoder.
     Backbone,
     /// The linear head's output.
@@ -21,6 +23,7 @@ impl CodeKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Untouched => "untouched",
+            Self::Adapted => "adapted",
             Self::Backbone => "backbone",
             Self::Head => "head",
             Self::Fused => "fused",

@@ -16,7 +16,7 @@ use crate::train::{LearningRate, Schedule, SgdConfig};
 
 pub use cluster::{ClusterConfig, ClusterCount, Geometry, Method, Space};
 pub use codes::CodeKind;
-pub use recipe::{from_toml, overlaid};
+pub use recipe::{base_of, from_toml, overlaid};
 pub use train_encoder::TrainEncoderConfig;
 
 /// Everything that decides the result of a run.
@@ -197,6 +197,22 @@ pub enum HeadStart {
     Random,
 }
 
+/// Statistics that batch norm takes while the stage over the memory bank trains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormStatistics {
+    /// Those of each batch; the running ones follow.
+    #[default]
+    Batch,
+    /// Those that came with the weights, which stay. Codes that rest on the statistics of a small folder's views can be worse
+    /// even where nothing else has changed (`benches/RESULTS.md`).
+    Frozen,
+    /// Those of the folder, taken once before training, which stay.
+    Adapted,
+    /// `Adapted` where the codes are more stable so, else `Frozen`.
+    Choose,
+}
+
 /// When close neighbours and targets are computed anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -256,6 +272,8 @@ pub struct AggregateConfig {
     pub codes: Option<CodeKind>,
     /// How a linear head starts.
     pub head: HeadStart,
+    /// Statistics of batch norm.
+    pub norm: NormStatistics,
     /// Epochs that the moving average of the weights looks back, which gives the final codes; 0: the last weights.
     pub average: f64,
     /// Share of the epochs, at the start, that see images of half the side.

@@ -2,7 +2,9 @@
 //!
 //! Chosen by trials on two of the labelled sets; `benches/RESULTS.md` has every step of it.
 
-use super::{AggregateConfig, BankStart, Decay, HeadStart, Objective, Refresh, RunConfig, SgdSettings, Variant};
+use super::{
+    AggregateConfig, BankStart, Decay, HeadStart, NormStatistics, Objective, Refresh, RunConfig, SgdSettings, Variant,
+};
 use crate::encoder::{Architecture, EncoderConfig, Stem, WeightsSource, built_in_encoder};
 
 /// Temperature of the instance objective: at the paper's 0.07 every image is pushed from its look-alikes.
@@ -26,6 +28,7 @@ impl AggregateConfig {
                 decay: Decay::Cosine,
             },
             decorrelation: 1.0,
+            norm: NormStatistics::Batch,
             ..Self::fine_tuning()
         }
     }
@@ -61,6 +64,7 @@ impl AggregateConfig {
             guard: true,
             codes: None,
             head: HeadStart::Principal,
+            norm: NormStatistics::Choose,
             average: 1.0,
             half_size: 0.0,
             small_crops: 0,
@@ -91,13 +95,19 @@ impl AggregateConfig {
 /// When the text is not TOML or names a setting that does not exist.
 pub fn from_toml(text: &str) -> Result<RunConfig, toml::de::Error> {
     let given: toml::Table = toml::from_str(text)?;
+    overlaid(&base_of(&given), given)
+}
+
+/// The settings over which those of a file are laid; see [`from_toml`].
+pub fn base_of(given: &toml::Table) -> RunConfig {
     let pretrained = given.get("weights").is_some_and(|weights| weights.as_str() != Some("none"));
-    let names_network = ["weights", "encoder", "frozen"].iter().any(|name| given.contains_key(*name));
+    let built_in = given.get("weights").is_some_and(|weights| weights.as_str() == Some("builtin"));
+    let names_network = !built_in && ["weights", "encoder", "frozen"].iter().any(|name| given.contains_key(*name));
     let mut base = if names_network { RunConfig::starting(pretrained) } else { RunConfig::built_in() };
     if given.get("encoder").is_some_and(|encoder| encoder.get("architecture").is_some()) {
         base.encoder = EncoderConfig::default();
     }
-    overlaid(&base, given)
+    base
 }
 
 /// Settings with others, a part of a `config.toml`, laid over them.
@@ -181,6 +191,7 @@ mod tests {
     fn a_file_without_a_network_gets_the_built_in_encoder() {
         let config = from_toml("seed = 3\n").expect("settings");
         assert_eq!(config, RunConfig { seed: 3, ..RunConfig::built_in() });
+        assert_eq!(from_toml("weights = \"builtin\"\n").expect("settings"), RunConfig::built_in());
         assert_eq!(from_toml(&toml::to_string(&config).expect("serialises")).expect("settings"), config);
     }
 

@@ -103,7 +103,7 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> 
                 codes(&row.codes).to_lowercase()
             );
             // The run holds these codes itself; the others are only there to compare with.
-            let remedy = if matches!(row.codes.as_str(), "untouched" | "backbone" | "head" | "fused") {
+            let remedy = if matches!(row.codes.as_str(), "untouched" | "adapted" | "backbone" | "head" | "fused") {
                 format!("To take them: sporeprint cluster {} --codes {}", shell_word(&data.title), row.codes)
             } else {
                 "Training did not help here: train longer, lower the learning rate, or start from other weights."

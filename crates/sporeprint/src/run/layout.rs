@@ -57,6 +57,8 @@ impl RunDir {
         encoder => "encoder.safetensors";
         /// Weights of the encoder before it was trained on the folder, where it knew photographs already.
         untouched => "untouched.safetensors";
+        /// The same with batch-norm statistics of the folder, where they were taken.
+        adapted => "adapted.safetensors";
         /// What joining learnt and simple codes needs to know of the folder.
         fusion => "fusion.safetensors";
         /// Every kind of codes that the final ones were chosen from.

@@ -283,6 +283,7 @@ fn clear(dir: &RunDir) -> Result<(), SessionError> {
         dir.autoencoder(),
         dir.encoder(),
         dir.untouched(),
+        dir.adapted(),
         dir.choice(),
         dir.fusion(),
         dir.embeddings(),

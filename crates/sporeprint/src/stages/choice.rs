@@ -56,13 +56,18 @@ fn kinds(session: &Session) -> Vec<CodeKind> {
     if session.config.frozen.is_some() {
         return vec![CodeKind::Backbone];
     }
-    let mut kinds = Vec::new();
-    if session.dir.untouched().exists() {
-        kinds.push(CodeKind::Untouched);
-    }
-    kinds.push(CodeKind::Backbone);
     let config = &session.config;
     let trained = config.aggregate.epochs > 0;
+    let is_adapted = session.dir.adapted().exists();
+    let mut kinds = Vec::new();
+    // Without training the backbone is what it started as.
+    if session.dir.untouched().exists() && (trained || is_adapted) {
+        kinds.push(CodeKind::Untouched);
+    }
+    if is_adapted && trained {
+        kinds.push(CodeKind::Adapted);
+    }
+    kinds.push(CodeKind::Backbone);
     if trained && config.encoder.head_dim.is_some() {
         kinds.push(CodeKind::Head);
     }
@@ -84,8 +89,9 @@ fn eligible(session: &Session, kinds: &[CodeKind]) -> Result<(Vec<CodeKind>, Str
         }
         return Ok((vec![kind], format!("{} codes are taken, as the settings say", kind.name())));
     }
+    let eligible = [CodeKind::Untouched, CodeKind::Adapted, CodeKind::Backbone];
     Ok(if kinds.contains(&CodeKind::Untouched) {
-        (vec![CodeKind::Untouched, CodeKind::Backbone], String::new())
+        (eligible.into_iter().filter(|kind| kinds.contains(kind)).collect(), String::new())
     } else if kinds.contains(&CodeKind::Fused) && session.config.weights == WeightsSource::None {
         let words = "learnt codes are joined with edges, colours and patches, for the network began without knowledge";
         (vec![CodeKind::Fused], words.to_owned())
@@ -124,14 +130,15 @@ pub(super) fn choose(
             write_npy(&file(session, kind), &[images.len(), *dim], rows)?;
         }
     }
-    let scored = if kinds.len() > 1 { score(session, images.len(), &kinds, &codes)? } else { Vec::new() };
+    let scored =
+        if kinds.len() > 1 { compare(session, images.len(), &kinds, &codes, Stage::Embed)? } else { Vec::new() };
     let mut chosen = eligible[0];
     let mut words = words;
-    if let [safe, other] = eligible[..] {
-        let candidates = [safe, other].map(|kind| scored.iter().find(|s| s.name == kind.name()));
-        if let [Some(safe_score), Some(other_score)] = candidates {
-            let (better, why) = decide(safe_score, other_score);
-            (chosen, words) = (if better { other } else { safe }, why);
+    if eligible.len() > 1 {
+        let of = |kind: &CodeKind| Some((*kind, scored.iter().find(|s| s.name == kind.name())?));
+        let candidates: Vec<(CodeKind, &CodesScore)> = eligible.iter().filter_map(of).collect();
+        if candidates.len() == eligible.len() {
+            (chosen, words) = decide(&candidates);
         }
     }
     if !words.is_empty() {
@@ -142,27 +149,33 @@ pub(super) fn choose(
     Ok(codes.swap_remove(at))
 }
 
-/// Whether the trained codes are preferred to the untouched ones, and why.
-fn decide(untouched: &CodesScore, trained: &CodesScore) -> (bool, String) {
-    let figures = format!(
-        "stability {:.3} against {:.3} untouched, silhouette {:.3} against {:.3}, support by the other codes {:.2}",
-        trained.stability, untouched.stability, trained.silhouette, untouched.silhouette, trained.support
-    );
-    let better = trained.score >= untouched.score;
-    let verdict = if better {
-        "training on the folder helped as far as can be told without labels"
-    } else {
-        "the untouched codes are kept: training on the folder did not help as far as can be told without labels"
+/// The kind of the most stable codes, the earlier of equals, and why.
+fn decide(candidates: &[(CodeKind, &CodesScore)]) -> (CodeKind, String) {
+    let best = candidates.iter().copied().reduce(|best, next| if next.1.score > best.1.score { next } else { best });
+    let chosen = best.map_or(CodeKind::Untouched, |best| best.0);
+    let figures: Vec<String> =
+        candidates.iter().map(|(kind, score)| format!("{} {:.3}", kind.name(), score.stability)).collect();
+    let verdict = match chosen {
+        CodeKind::Untouched => {
+            "the untouched codes are kept: training on the folder did not help as far as can be told without labels"
+        }
+        CodeKind::Adapted => {
+            "batch norm on this folder helped and training did not, as far as can be told without labels"
+        }
+        CodeKind::Backbone | CodeKind::Head | CodeKind::Fused => {
+            "training on the folder helped as far as can be told without labels"
+        }
     };
-    (better, format!("{verdict} ({figures})"))
+    (chosen, format!("{verdict} (stability under resampling: {})", figures.join(", ")))
 }
 
-/// Label-free figures of every kind, also in the log; none for folders too small to be resampled.
-fn score(
+/// Label-free figures of every kind, also in the log of a stage; none for folders too small to be resampled.
+pub(super) fn compare(
     session: &Session,
     n_images: usize,
     kinds: &[CodeKind],
     codes: &[(Vec<f32>, usize)],
+    stage: Stage,
 ) -> Result<Vec<CodesScore>, StageError> {
     let n_clusters = expected_clusters(session, n_images);
     if n_images < 4 || !(2..n_images).contains(&n_clusters) {
@@ -174,7 +187,7 @@ fn score(
         })
         .collect::<Result<Vec<_>, StageError>>()?;
     let scores = ChooseCodes { seed: session.config.seed, ..ChooseCodes::new(n_clusters) }.run(&candidates)?.scores;
-    let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Embed))?;
+    let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(stage))?;
     for (name, figures) in figures(&scores) {
         let line = Metric::new("choose-codes", 0.0).text("codes", &name);
         log.append(&figures.iter().fold(line, |line, (name, figure)| line.number(name, *figure)))?;

@@ -35,7 +35,11 @@ impl CodeSource {
             return Ok(Self::Frozen(frozen.open(config.weights.file(), &session.dir.encoder())?));
         }
         let encoder = config.encoder.init(&Device::flex(), config.seed)?;
-        let weights = if kind == CodeKind::Untouched { session.dir.untouched() } else { session.dir.encoder() };
+        let weights = match kind {
+            CodeKind::Untouched => session.dir.untouched(),
+            CodeKind::Adapted => session.dir.adapted(),
+            CodeKind::Backbone | CodeKind::Head | CodeKind::Fused => session.dir.encoder(),
+        };
         let encoder = encoder.with_weights(&weights)?.0;
         if kind == CodeKind::Fused {
             return Ok(Self::Fused(encoder, Box::new(Fusion::open(&session.dir.fusion())?)));

@@ -1,6 +1,7 @@
 //! The stages of a run over its directory, in their order: each reads what the one before wrote, does its work unless
 //! it is done, and leaves its own files.
 
+mod adapt;
 mod add;
 mod assign;
 mod choice;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 
+use super::adapt;
 use super::choice::choose;
 use super::images::root;
 use super::{Images, StageError};
@@ -116,14 +117,12 @@ pub fn aggregate(
     let config = &session.config;
     let device = training_device();
     let encoder = pretrained_encoder(session, &device, observer)?;
+    // What knew photographs before may know this folder better than after, so it is kept.
+    let encoder = adapt::start(session, encoder, images, &device, observer)?;
     let settings = &config.aggregate;
     if settings.epochs == 0 {
         encoder.save(&session.dir.encoder())?;
         return Ok(session.mark_done(Stage::Aggregate)?);
-    }
-    if config.weights != WeightsSource::None {
-        // What knew photographs before may know this folder better than after.
-        encoder.save(&session.dir.untouched())?;
     }
     let n_clusters = match config.cluster.n_clusters {
         crate::config::ClusterCount::Fixed(k) => k,
@@ -132,7 +131,9 @@ pub fn aggregate(
     let setup =
         Setup { config: settings, views: &config.views, cache: &images.cache, n_clusters, seed: config.seed, device };
     let mut learner = Aggregation::new(encoder, setup, observer);
-    if let Some(why) = learner.objection()? {
+    let adapted = settings.guard && session.dir.adapted().exists();
+    let objection = if adapted { Some(adapt::OBJECTION.to_owned()) } else { learner.objection()? };
+    if let Some(why) = objection {
         observer.note(&format!("the encoder is left as it is, Local Aggregation would harm it: {why}"));
         let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Aggregate))?;
         log.append(&Metric::new("aggregate", 0.0).text("left_out", &why))?;
@@ -199,11 +200,14 @@ fn refuse_codes(session: &Session) -> Result<(), StageError> {
     Ok(())
 }
 
-/// Removes the checkpoints of a stage that is to be done anew.
+/// Removes the checkpoints of a stage that is to be done anew, and what it decided before its first step.
 ///
 /// # Errors
 /// When a file cannot be removed.
 pub fn forget_checkpoints(session: &Session, stage: Stage) -> Result<(), StageError> {
+    if stage == Stage::Aggregate {
+        adapt::forget(session)?;
+    }
     Ok(remove_all(&session.dir.checkpoints(), name_of(stage))?)
 }
 

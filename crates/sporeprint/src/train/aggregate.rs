@@ -20,7 +20,7 @@ use super::proportions::Proportions;
 use super::sgd::{InTraining, Sgd};
 use crate::bank::MemoryBank;
 use crate::batch;
-use crate::config::{AggregateConfig, BankStart, HeadStart, Objective, Refresh, Variant};
+use crate::config::{AggregateConfig, BankStart, HeadStart, NormStatistics, Objective, Refresh, Variant};
 use crate::encoder::{Encoded, Encoder, MOMENTUM, Mode, NamedTensor, export, import};
 use crate::images::{CodeView, ImageCache, ViewConfig};
 use crate::loss::{
@@ -347,7 +347,11 @@ impl Learner for Aggregation<'_> {
         let crops = crops(&self.setup, self.encoder.config(), at.epoch);
         let pixels: Vec<Tensor<4>> = crops.iter().map(|crop| self.pixels(crop, images, at.epoch)).collect();
         self.clock.views += started.elapsed();
-        let encoded: Vec<Encoded> = pixels.into_iter().map(|p| self.encoder.forward(p, Mode::Train)).collect();
+        let mode = match self.setup.config.norm {
+            NormStatistics::Batch => Mode::Train,
+            NormStatistics::Frozen | NormStatistics::Adapted | NormStatistics::Choose => Mode::Evaluate,
+        };
+        let encoded: Vec<Encoded> = pixels.into_iter().map(|p| self.encoder.forward(p, mode)).collect();
         let dim = self.encoder.dim();
         let codes: Vec<Vec<f32>> = (encoded.iter())
             .map(|encoded| (encoded.codes.clone().inner().into_data().try_into_vec()).expect("codes are f32"))
@@ -382,8 +386,10 @@ impl Learner for Aggregation<'_> {
         }
         let mut gradients = sum.expect("every batch has a full crop").backward();
         self.sgd.step_in_place(&mut self.encoder, &mut gradients, learning_rate);
-        // Half-size crops have other statistics than the images that codes are made of in the end.
-        self.encoder.absorb(&encoded[0].statistics, MOMENTUM);
+        if mode == Mode::Train {
+            // Half-size crops have other statistics than the images that codes are made of in the end.
+            self.encoder.absorb(&encoded[0].statistics, MOMENTUM);
+        }
         if let Some(average) = &mut self.average {
             average.update(&*self.encoder);
             self.state.averaged = average.state().0;

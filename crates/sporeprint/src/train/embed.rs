@@ -59,7 +59,7 @@ fn of_all(
     let device = burn::tensor::Device::flex();
     let images: Vec<u32> = (0..cache.n_images() as u32).collect();
     let mut codes = Vec::with_capacity(images.len() * encoder.dim());
-    observer.begin("codes of all images", images.len() as u64);
+    observer.begin(&format!("codes of {}", view.of_all()), images.len() as u64);
     for batch in images.chunks(batch_size) {
         let encoded = encoder.codes(batch::load(cache, batch, Source::Fixed(view), &device));
         codes.extend(encoded.into_data().try_into_vec::<f32>().expect("codes are f32"));
@@ -105,7 +105,7 @@ fn frozen_of_all(
     let (dim, size) = (encoder.dim(), cache.image_size());
     let images: Vec<usize> = (0..cache.n_images()).collect();
     let mut codes = Vec::with_capacity(images.len() * dim);
-    observer.begin("codes of all images", images.len() as u64);
+    observer.begin(&format!("codes of {}", view.of_all()), images.len() as u64);
     for batch in images.chunks(encoder.batch_size().max(1)) {
         let pixels: Vec<_> = batch.iter().map(|&image| view.of(cache, image)).collect();
         let pictures: Vec<_> = pixels.iter().map(|pixels| RgbView::new(size, size, pixels)).collect();

@@ -1,5 +1,6 @@
 //! Training loops, optimiser, schedules and checkpoints.
 
+mod adapt;
 mod aggregate;
 mod average;
 mod checkpoint;
@@ -12,6 +13,7 @@ mod proportions;
 mod schedule;
 mod sgd;
 
+pub use adapt::adapted;
 pub use aggregate::{Aggregation, Setup, clusterings};
 pub use average::WeightAverage;
 pub use checkpoint::{Checkpoint, CheckpointError, Newest, remove_all};
