@@ -121,7 +121,7 @@ impl Lists {
     fn cut(&mut self, lane: usize) {
         let found = &mut self.found[lane];
         let (_, &mut (kth, _), _) = found.select_nth_unstable_by(self.k - 1, |a, b| b.0.cmp(&a.0));
-        let lowest = ((f64::from(kth) - 2.0 * self.bounds[lane]).floor() as i32).max(i32::MIN);
+        let lowest = (f64::from(kth) - 2.0 * self.bounds[lane]).floor() as i32;
         self.thresholds[lane] = lowest;
         found.retain(|&(score, _)| score >= lowest);
         self.cut_at[lane] = found.len() + room(self.k) - self.k;

@@ -160,7 +160,7 @@ fn decide(candidates: &[(CodeKind, &CodesScore)]) -> (CodeKind, String) {
             "the untouched codes are kept: training on the folder did not help as far as can be told without labels"
         }
         CodeKind::Adapted => {
-            "batch norm on this folder helped and training did not, as far as can be told without labels"
+            "codes with batch norm's statistics of this folder are clustered: the best as far as can be told without labels"
         }
         CodeKind::Backbone | CodeKind::Head | CodeKind::Fused => {
             "training on the folder helped as far as can be told without labels"
