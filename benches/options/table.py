@@ -19,7 +19,7 @@ out.mkdir(parents=True, exist_ok=True)
 
 K, AUTO = "K", "auto"
 OPTIONS = {
-    "kmeans": [K],
+    "kmeans": [K, "--space", "codes"],
     "spherical": [K, "--method", "spherical"],
     "minibatch": [K, "--method", "minibatch"],
     "hierarchical": [K, "--method", "hierarchical"],
@@ -36,7 +36,7 @@ OPTIONS = {
     "umap + ward": [K, "--space", "umap", "--method", "ward"],
     "umap + average": [K, "--space", "umap", "--method", "average"],
     "umap + hdbscan": [None, "--method", "hdbscan"],
-    "kmeans, -k auto": [AUTO],
+    "kmeans, -k auto": [AUTO, "--space", "codes"],
     "umap + kmeans, -k auto": [AUTO, "--space", "umap"],
     "fused spectral": [K, "--space", "spectral", "--features"],
     "fused umap + ward": [K, "--space", "umap", "--method", "ward", "--features"],

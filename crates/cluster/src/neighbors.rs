@@ -1,13 +1,12 @@
 //! Exact nearest neighbours of queries in a bank of codes.
 
-use crate::coarse::{self, CoarseBank, CoarsePanels, Scoring};
+use crate::coarse::{CoarseSearch, Scoring};
 use crate::error::{Result, check_setting};
 use crate::lanes;
 use crate::panels::{Panels, sweep};
 use crate::rows::RowsView;
 use crate::top_k::{Key, TopK, best_sorted, key, key_index, key_score};
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What "near" means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -150,6 +149,11 @@ struct Terms {
 }
 
 impl Terms {
+    fn scoring(&self) -> Scoring<'_> {
+        let (queries, scales, biases) = (self.queries.as_deref(), self.scales.as_deref(), self.biases.as_deref());
+        Scoring { queries, scales, biases }
+    }
+
     fn new(queries: RowsView<'_>, bank: RowsView<'_>, metric: Metric) -> Self {
         match metric {
             Metric::Dot => Self { queries: None, scales: None, biases: None },
@@ -175,48 +179,9 @@ pub(crate) fn per_row(rows: RowsView<'_>, value: impl Fn(&[f32]) -> f32 + Sync) 
     out
 }
 
-/// Queries from which on the bank is worth rounding to 16 bits.
-const QUERIES_FOR_COARSE: usize = 2048;
-/// Groups of queries that may fail before coarse products are given up.
-const MOST_FAILED: usize = 4;
-/// Above this share of the bank, lists leave nothing to sort out.
-const LONGEST_SHARE: usize = 64;
-
-/// The bank rounded to 16 bits, where comparisons are faster so.
-struct Coarse {
-    bank: CoarseBank,
-    /// Length of the longest query.
-    unit: f64,
-    /// Groups in which too many rows could not be told apart.
-    n_failed: AtomicUsize,
-}
-
-impl Coarse {
-    fn new(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, terms: &Terms) -> Option<Self> {
-        let pays = queries.len() >= QUERIES_FOR_COARSE && k <= bank.len() / LONGEST_SHARE;
-        if !pays || !coarse::pays(bank.len(), bank.dim()) {
-            return None;
-        }
-        let unit = coarse::unit(queries, terms.queries.as_deref())?;
-        let bank = CoarseBank::round(bank, terms.scales.as_deref(), terms.biases.as_deref(), 1.0 / unit)?;
-        Some(Self { bank, unit, n_failed: AtomicUsize::new(0) })
-    }
-
-    /// The candidates of a group of queries, unless they are too many to be worth while. Both ways find the same.
-    fn search(&self, rows: RowsView<'_>, bank: RowsView<'_>, k: usize, scoring: &Scoring<'_>) -> Option<Vec<Vec<Key>>> {
-        if self.n_failed.load(Ordering::Relaxed) >= MOST_FAILED {
-            return None;
-        }
-        let panels = CoarsePanels::pack_scaled(rows, scoring.queries, self.unit);
-        let found = coarse::search_group(rows, &panels, bank, &self.bank, k, scoring);
-        self.n_failed.fetch_add(usize::from(found.is_none()), Ordering::Relaxed);
-        found
-    }
-}
-
 fn search(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, metric: Metric) -> Neighbors {
     let terms = Terms::new(queries, bank, metric);
-    let coarse = Coarse::new(queries, bank, k, &terms);
+    let coarse = CoarseSearch::new(queries, bank, k, &terms.scoring());
     let n_groups = queries.len().div_ceil(QUERIES_PER_TASK);
     // Few queries leave threads idle unless the bank is cut too. The cut does not change the result.
     let threads = rayon::current_num_threads();
@@ -232,7 +197,7 @@ fn search(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, metric: Metric) -
         let rows =
             RowsView::trusted(&queries.data()[first * queries.dim()..(first + n) * queries.dim()], queries.dim());
         let scales = terms.queries.as_ref().map(|scales| &scales[first..first + n]);
-        let scoring = Scoring { queries: scales, scales: terms.scales.as_deref(), biases: terms.biases.as_deref() };
+        let scoring = Scoring { queries: scales, ..terms.scoring() };
         let found = coarse.as_ref().and_then(|coarse| coarse.search(rows, bank, k, &scoring));
         let mut lists = found.unwrap_or_else(|| {
             let panels = Panels::pack_scaled(rows, scales);
@@ -359,30 +324,26 @@ mod tests {
 
     #[test]
     fn coarse_products_change_nothing() {
-        let (mut queries, bank) = (noise(QUERIES_FOR_COARSE, 24, 8).into_data(), noise(3000, 24, 9));
+        let (mut queries, bank) = (noise(2100, 24, 8).into_data(), noise(3000, 24, 9));
         // Some rows that are the bank's own, and some equal ones.
         queries[..50 * 24].copy_from_slice(&bank.data()[..50 * 24]);
         queries.copy_within(0..10 * 24, 60 * 24);
         let queries = Codes::new(queries, 24).unwrap();
+        let (queries, bank) = (queries.view(), bank.view());
         for metric in [Metric::Dot, Metric::Cosine, Metric::Euclidean] {
-            let terms = Terms::new(queries.view(), bank.view(), metric);
-            let unit = coarse::unit(queries.view(), terms.queries.as_deref()).unwrap();
-            let (scales, biases) = (terms.scales.as_deref(), terms.biases.as_deref());
-            let rounded = CoarseBank::round(bank.view(), scales, biases, 1.0 / unit).unwrap();
-            let scoring = Scoring { queries: terms.queries.as_deref(), scales, biases };
+            let terms = Terms::new(queries, bank, metric);
+            let coarse = CoarseSearch::round(queries, bank, &terms.scoring()).unwrap();
             for k in [1, 12, 40] {
-                let panels = CoarsePanels::pack_scaled(queries.view(), scoring.queries, unit);
-                let mut coarsely =
-                    coarse::search_group(queries.view(), &panels, bank.view(), &rounded, k, &scoring).unwrap();
+                let mut coarsely = coarse.search(queries, bank, k, &terms.scoring()).unwrap();
                 let scored = coarsely.iter().map(Vec::len).sum::<usize>();
-                let panels = Panels::pack_scaled(queries.view(), scoring.queries);
-                let mut plainly = search_part(&panels, bank.view(), 0, bank.len(), k, &terms);
+                let panels = Panels::pack_scaled(queries, terms.queries.as_deref());
+                let mut plainly = search_part(&panels, bank, 0, bank.len(), k, &terms);
                 for (q, (a, b)) in coarsely.iter_mut().zip(&mut plainly).enumerate() {
                     best_sorted(a, k);
                     best_sorted(b, k);
                     assert_eq!(a, b, "{metric:?} {k} {q}");
                 }
-                assert!(scored < QUERIES_FOR_COARSE * (2 * k + 8), "{metric:?} {k}: {scored} scored in f32");
+                assert!(scored < queries.len() * (2 * k + 8), "{metric:?} {k}: {scored} scored in f32");
             }
         }
     }

@@ -8,10 +8,12 @@
 //! With `X = s x + e` and `C = t c + f` in integers, `|X.C - s t x.c| <= |s x| |f| + |e| |C|` (Cauchy and Schwarz).
 
 mod best;
+mod search;
 mod sweep;
 mod top_k;
 
-pub(crate) use top_k::{Scoring, search_group};
+pub(crate) use search::CoarseSearch;
+pub(crate) use top_k::Scoring;
 
 use crate::rows::RowsView;
 use rayon::prelude::*;

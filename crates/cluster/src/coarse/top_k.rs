@@ -30,7 +30,7 @@ pub(crate) struct Scoring<'a> {
 ///
 /// # Shapes
 /// - rows: `[n, dim]`, the queries; bank: `[m, dim]`, rounded in `coarse`; result: `[n]`
-pub(crate) fn search_group(
+pub(super) fn search_group(
     rows: RowsView<'_>,
     panels: &CoarsePanels,
     bank: RowsView<'_>,

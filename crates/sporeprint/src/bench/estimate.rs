@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Measurement, Work};
 use crate::config::{ClusterCount, Refresh, RunConfig};
+use crate::encoder::WeightsSource;
 
 /// Clusters where their number is to be found.
 pub(super) const CLUSTERS: usize = 20;
@@ -63,8 +64,11 @@ impl Estimate {
             * (run.aggregate.centroids.unwrap_or((n_images / 20).max(1)) * run.aggregate.clusterings) as f64;
         let aggregate = images * run.aggregate.epochs as f64 * step
             + refreshes * run.aggregate.clustering_rounds as f64 * clustering;
-        let passes = if run.aggregate.epochs > 0 { 2.0 } else { 1.0 };
-        let encode = passes * images * per_item(Work::Encode);
+        // Codes of every kind over all views; twice more where statistics of batch norm are compared; the bank and its head.
+        let (kinds, primed) = if run.aggregate.epochs > 0 { (4, 2) } else { (1, 0) };
+        let compared = if run.weights == WeightsSource::None { 0 } else { 2 };
+        let passes = (kinds + compared) * run.code_views + primed;
+        let encode = passes as f64 * images * per_item(Work::Encode);
         let wanted = match run.cluster.n_clusters {
             ClusterCount::Fixed(k) => k as f64,
             ClusterCount::Auto => TRIED * n_clusters as f64,

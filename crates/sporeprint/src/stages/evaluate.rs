@@ -85,6 +85,25 @@ fn shown_as_network(session: &Session) -> Result<bool, StageError> {
     Ok(choice::read(session)?.is_some_and(|choice| choice.compared.len() > 1 || is_start))
 }
 
+/// Unit codes of the network that the run began with: those that were kept, or anew.
+fn starting_codes(
+    session: &Session,
+    images: &Images,
+    device: &Device,
+    observer: &dyn Observer,
+) -> Result<(Vec<f32>, usize), StageError> {
+    let kept = choice::file(session, CodeKind::Untouched);
+    // After an auto-encoder, the untouched codes are its.
+    if kept.exists() && !session.is_done(Stage::Pretrain) {
+        let codes = read_npy::<f32>(&kept)?;
+        if codes.shape.len() == 2 && codes.shape[0] == images.len() {
+            return Ok((codes.data, codes.shape[1]));
+        }
+    }
+    let encoder = starting_encoder(&session.config, device, observer)?;
+    Ok((unit_codes(&encoder, session, images, observer), encoder.config().merged_dim()))
+}
+
 /// k-means on the codes of the networks that the run's encoder came from.
 fn networks(
     session: &Session,
@@ -97,14 +116,13 @@ fn networks(
     let device = Device::flex();
     // An encoder that is never trained has no earlier self to be compared with.
     if session.config.frozen.is_none() {
-        let untrained = starting_encoder(&session.config, &device, observer)?;
-        let codes = unit_codes(&untrained, session, images, observer);
+        let (codes, dim) = starting_codes(session, images, &device, observer)?;
         let name = match session.config.weights {
             WeightsSource::None => "untrained",
             WeightsSource::BuiltIn => "built-in encoder",
             WeightsSource::File(_) => "given weights",
         };
-        rows.push(baseline(name, session, &codes, untrained.config().merged_dim(), n_clusters, labels)?);
+        rows.push(baseline(name, session, &codes, dim, n_clusters, labels)?);
     }
     if session.is_done(Stage::Pretrain) {
         let encoder = pretrained_encoder(session, &device, observer)?;
