@@ -347,3 +347,21 @@ fn the_built_in_encoder_clusters_at_once_and_batch_norm_of_the_folder_is_a_choic
     check_success(&sporeprint().arg("cluster").arg(&other).args(["--codes", "untouched"]).output().unwrap());
     assert!(read(&other, "embeddings.npy") == read(&plain, "embeddings.npy"), "the same codes by both ways");
 }
+
+#[test]
+fn the_number_of_clusters_is_chosen_by_the_codes_before_training() {
+    let example = Example::new(24);
+    let out = example.out("run");
+    let flags = ["--no-guard", "--norm", "frozen", "--aggregate-epochs", "2", "--no-open"];
+    check_success(&sporeprint().arg("run").arg(example.photos()).arg("--out").arg(&out).args(flags).output().unwrap());
+    let curve_by = |kind: &str| {
+        check_success(&sporeprint().arg("cluster").arg(&out).args(["-k", "auto", "--codes", kind]).output().unwrap());
+        let choice: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(out.join("choice.json")).unwrap()).unwrap();
+        assert_eq!(choice["chosen"], kind);
+        (std::fs::read(out.join("embeddings.npy")).unwrap(), std::fs::read(out.join("k_curve.json")).unwrap())
+    };
+    let (untouched, backbone) = (curve_by("untouched"), curve_by("backbone"));
+    assert!(untouched.0 != backbone.0, "training changed the codes");
+    assert!(untouched.1 == backbone.1, "one curve, that of the codes before training");
+}

@@ -24,15 +24,6 @@ impl CodeView {
     /// In the order in which a number of views takes them.
     pub const ALL: [Self; 3] = [Self::Whole, Self::Mirrored, Self::Middle];
 
-    /// The images in this view, in words for people.
-    pub fn of_all(self) -> &'static str {
-        match self {
-            Self::Whole => "all images",
-            Self::Mirrored => "all mirror images",
-            Self::Middle => "all middles",
-        }
-    }
-
     /// RGB8 pixels of this view of an image, `[size, size, 3]` with the cache's image size.
     ///
     /// # Panics

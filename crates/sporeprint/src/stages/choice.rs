@@ -51,6 +51,37 @@ pub(super) fn kind(session: &Session) -> Result<CodeKind, StageError> {
     Ok(read(session)?.map_or(CodeKind::Backbone, |choice| choice.chosen))
 }
 
+/// Codes of the network as it was before Local Aggregation, where the run's are of after it; nothing where that is not so, or
+/// the network knew nothing before.
+///
+/// The number of clusters is chosen by these: aggregation draws near images together and with that splits kinds, so that
+/// neighbours among trained codes ask for up to twice as many clusters.
+///
+/// # Errors
+/// When files of the run cannot be read.
+pub(super) fn codes_before_training(
+    session: &Session,
+    images: &Images,
+    observer: &dyn Observer,
+) -> Result<Option<(Vec<f32>, usize)>, StageError> {
+    let Some(choice) = read(session)? else { return Ok(None) };
+    if matches!(choice.chosen, CodeKind::Untouched | CodeKind::Adapted) {
+        return Ok(None);
+    }
+    let before = [CodeKind::Adapted, CodeKind::Untouched].into_iter().find(|kind| choice.compared.contains(kind));
+    let Some(kind) = before else { return Ok(None) };
+    let path = file(session, kind);
+    if path.exists() {
+        let codes = read_npy::<f32>(&path)?;
+        if codes.shape.first() == Some(&images.len()) {
+            return Ok(Some((codes.data, codes.shape[1])));
+        }
+    }
+    // Images were added since.
+    let source = CodeSource::of_kind(session, kind)?;
+    Ok(Some((source.unit_codes(session, images, observer)?, source.dim())))
+}
+
 /// Codes of every kind that the run has.
 fn kinds(session: &Session) -> Vec<CodeKind> {
     if session.config.frozen.is_some() {

@@ -14,7 +14,8 @@ use crate::run::tables::{KCurve, KPoint, Metric, write_k_curve};
 /// Rows below which there is nothing to choose from.
 const FEWEST: usize = 4;
 
-/// The number of clusters that keeps neighbours together best; the curve goes to `k_curve.json` and
+/// The number of clusters that keeps neighbours together best, seen in codes rather than in UMAP, which draws groups apart that
+/// the codes have together and would have too many counted; the curve goes to `k_curve.json` and
 /// `metrics.jsonl`.
 ///
 /// # Errors

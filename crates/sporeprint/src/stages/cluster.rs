@@ -3,12 +3,15 @@
 use fs_err as fs;
 use sporeprint_cluster::{Neighbors, RowsView, Umap, nearest};
 
+use super::choice::codes_before_training;
+use super::choose_k::choose_k;
 use super::images::root;
 use super::partition::{partition, watch};
 use super::prepare::{Prepared, metric, prepare};
 use super::search::neighbors;
 use super::tables::{Before, Tables, ids};
 use super::{Images, StageError};
+use crate::config::{ClusterCount, Method};
 use crate::progress::Observer;
 use crate::run::tables::{MetricsLog, read_assignments, write_assignments, write_clusters, write_neighbors};
 use crate::run::{Session, Stage, read_npy, write_npy};
@@ -70,7 +73,13 @@ pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) 
         fs::remove_file(session.dir.names())?;
     }
     let neighbors = neighbors(session, rows, observer)?;
-    let labels = partition(session, rows, &neighbors, observer)?;
+    let n_clusters = match config.n_clusters {
+        ClusterCount::Fixed(k) => k,
+        // HDBSCAN finds its own.
+        ClusterCount::Auto if config.method == Method::Hdbscan => 0,
+        ClusterCount::Auto => number_of_clusters(session, rows, images, observer)?,
+    };
+    let labels = partition(session, rows, n_clusters, &neighbors, observer)?;
     let (labels, next_id) = ids(&labels, before(session, images.len())?.as_ref())?;
     let tables = Tables::new(rows, &labels, &neighbors, metric, images)?;
     write_npy(&session.dir.center(), &[dim], &center)?;
@@ -80,6 +89,20 @@ pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) 
         draw_map(session, rows, &neighbors, observer)?;
     }
     Ok(session.mark_done(Stage::Cluster)?)
+}
+
+/// `-k auto`: by the codes before training, where the run has them, else by its own.
+fn number_of_clusters(
+    session: &Session,
+    rows: RowsView<'_>,
+    images: &Images,
+    observer: &dyn Observer,
+) -> Result<usize, StageError> {
+    let Some((codes, dim)) = codes_before_training(session, images, observer)? else {
+        return choose_k(session, rows, observer);
+    };
+    let before = prepare(codes, dim, &session.config.cluster).rows;
+    choose_k(session, RowsView::new(&before, dim)?, observer)
 }
 
 /// Writes the tables that describe a clustering.

@@ -9,7 +9,6 @@ use sporeprint_cluster::{
 };
 
 use super::StageError;
-use super::choose_k::choose_k;
 use super::prepare::{metric, prepare};
 use crate::config::{ClusterConfig, ClusterCount, Method, Space};
 use crate::embeddings::{Embeddings, EmbeddingsError};
@@ -41,13 +40,14 @@ pub(super) fn watch(observer: &dyn Observer) -> impl Fn(Step) -> ControlFlow<()>
     }
 }
 
-/// Labels of the rows by the settings of the run; noise is -1.
+/// Labels of the rows by the settings of the run; noise is -1. HDBSCAN does not look at `n_clusters`.
 ///
 /// # Errors
 /// When the rows cannot be clustered so, a file of features does not fit, or the person asks to stop.
 pub(super) fn partition(
     session: &Session,
     rows: RowsView<'_>,
+    n_clusters: usize,
     neighbors: &Neighbors,
     observer: &dyn Observer,
 ) -> Result<Vec<i32>, StageError> {
@@ -58,11 +58,6 @@ pub(super) fn partition(
     if config.method == Method::Hdbscan {
         return by_density(config, seen, observer);
     }
-    let n_clusters = match config.n_clusters {
-        ClusterCount::Fixed(k) => k,
-        // UMAP draws groups apart that the codes have together, and would have too many counted.
-        ClusterCount::Auto => choose_k(session, rows, observer)?,
-    };
     observer.begin("clusters", 0);
     let labels = by_number(session, seen, n_clusters, neighbors, &watch(observer))?;
     observer.end();

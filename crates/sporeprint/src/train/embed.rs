@@ -8,7 +8,10 @@ use crate::progress::Observer;
 
 /// Codes of the centre squares as the encoder gives them (not normalised), `[n_images, dim]`, row `i` for image `i`.
 pub fn codes_of_all(encoder: &Encoder, cache: &ImageCache, batch_size: usize, observer: &dyn Observer) -> Vec<f32> {
-    of_all(&encoder.prepare(), cache, batch_size, CodeView::Whole, observer)
+    observer.begin("codes of all images", cache.n_images() as u64);
+    let codes = of_all(&encoder.prepare(), cache, batch_size, CodeView::Whole, 0, observer);
+    observer.end();
+    codes
 }
 
 /// Merged feature maps before any head (not normalised), `[n_images, merged_dim]`, row `i` for image `i`.
@@ -25,8 +28,17 @@ pub fn unit_codes_of_all(
     observer: &dyn Observer,
 ) -> Vec<f32> {
     let encoder = encoder.prepare();
-    let views = CodeView::ALL.into_iter().take(n_views);
-    mean_direction(views.map(|view| of_all(&encoder, cache, batch_size, view, observer)), encoder.dim())
+    let views = CodeView::ALL.into_iter().take(n_views).enumerate();
+    begin_views(cache, n_views, observer);
+    let codes = views.map(|(at, view)| of_all(&encoder, cache, batch_size, view, at, observer));
+    let mean = mean_direction(codes, encoder.dim());
+    observer.end();
+    mean
+}
+
+fn begin_views(cache: &ImageCache, n_views: usize, observer: &dyn Observer) {
+    let what = if n_views > 1 { format!("codes of {n_views} views of each image") } else { "codes of all images".into() };
+    observer.begin(&what, (cache.n_images() * n_views) as u64);
 }
 
 /// The direction of the mean of unit rows; rows of zeros stay.
@@ -49,23 +61,23 @@ fn mean_direction(views: impl Iterator<Item = Vec<f32>>, dim: usize) -> Vec<f32>
     mean
 }
 
+/// Codes of one view, the `at`-th of those that the observer has been told of.
 fn of_all(
     encoder: &PreparedEncoder,
     cache: &ImageCache,
     batch_size: usize,
     view: CodeView,
+    at: usize,
     observer: &dyn Observer,
 ) -> Vec<f32> {
     let device = burn::tensor::Device::flex();
     let images: Vec<u32> = (0..cache.n_images() as u32).collect();
     let mut codes = Vec::with_capacity(images.len() * encoder.dim());
-    observer.begin(&format!("codes of {}", view.of_all()), images.len() as u64);
     for batch in images.chunks(batch_size) {
         let encoded = encoder.codes(batch::load(cache, batch, Source::Fixed(view), &device));
         codes.extend(encoded.into_data().try_into_vec::<f32>().expect("codes are f32"));
-        observer.advance((codes.len() / encoder.dim()) as u64, "");
+        observer.advance((at * images.len() + codes.len() / encoder.dim()) as u64, "");
     }
-    observer.end();
     codes
 }
 
@@ -78,7 +90,7 @@ pub fn frozen_codes_of_all(
     cache: &ImageCache,
     observer: &dyn Observer,
 ) -> Result<Vec<f32>, FrozenError> {
-    frozen_of_all(encoder, cache, CodeView::Whole, observer)
+    frozen_views(encoder, cache, 1, observer).map(|mut views| views.swap_remove(0))
 }
 
 /// As [`unit_codes_of_all`], from an encoder that is never trained.
@@ -91,27 +103,39 @@ pub fn frozen_unit_codes_of_all(
     n_views: usize,
     observer: &dyn Observer,
 ) -> Result<Vec<f32>, FrozenError> {
-    let views = CodeView::ALL.into_iter().take(n_views);
-    let codes = views.map(|view| frozen_of_all(encoder, cache, view, observer)).collect::<Result<Vec<_>, _>>()?;
-    Ok(mean_direction(codes.into_iter(), encoder.dim()))
+    let views = frozen_views(encoder, cache, n_views, observer)?;
+    Ok(mean_direction(views.into_iter(), encoder.dim()))
+}
+
+/// Codes of each of the first views.
+fn frozen_views(
+    encoder: &dyn FrozenEncoder,
+    cache: &ImageCache,
+    n_views: usize,
+    observer: &dyn Observer,
+) -> Result<Vec<Vec<f32>>, FrozenError> {
+    begin_views(cache, n_views, observer);
+    let views = CodeView::ALL.into_iter().take(n_views).enumerate();
+    let codes = views.map(|(at, view)| frozen_of_all(encoder, cache, view, at, observer)).collect();
+    observer.end();
+    codes
 }
 
 fn frozen_of_all(
     encoder: &dyn FrozenEncoder,
     cache: &ImageCache,
     view: CodeView,
+    at: usize,
     observer: &dyn Observer,
 ) -> Result<Vec<f32>, FrozenError> {
     let (dim, size) = (encoder.dim(), cache.image_size());
     let images: Vec<usize> = (0..cache.n_images()).collect();
     let mut codes = Vec::with_capacity(images.len() * dim);
-    observer.begin(&format!("codes of {}", view.of_all()), images.len() as u64);
     for batch in images.chunks(encoder.batch_size().max(1)) {
         let pixels: Vec<_> = batch.iter().map(|&image| view.of(cache, image)).collect();
         let pictures: Vec<_> = pixels.iter().map(|pixels| RgbView::new(size, size, pixels)).collect();
         codes.extend(encoder.codes(&pictures)?);
-        observer.advance((codes.len() / dim) as u64, "");
+        observer.advance((at * images.len() + codes.len() / dim) as u64, "");
     }
-    observer.end();
     Ok(codes)
 }
