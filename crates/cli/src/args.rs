@@ -11,7 +11,7 @@ use crate::commands::name::NameVerb;
 use crate::commands::train_encoder::TrainEncoderVerb;
 
 pub(crate) use cluster::{
-    AddVerb, AddedCodes, AssignVerb, ClusterArgs, ClusterVerb, MethodArg, MetricArg, SortArg, SpaceArg,
+    AddVerb, AddedCodes, AssignVerb, ClusterArgs, ClusterVerb, HeadArg, MethodArg, MetricArg, SortArg, SpaceArg,
 };
 
 /// Group a folder of unlabelled photographs by what they show.
@@ -133,7 +133,7 @@ pub(crate) struct ListenArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// Encoder: vgg11-bn, vgg13-bn, vgg16-bn, vgg19-bn, resnet18, resnet34, resnet50; never trained: pixels, dinov2, clip
+    /// Encoder: vgg11-bn, vgg13-bn, vgg16-bn, vgg19-bn, resnet18, resnet34, resnet50; never trained: pixels, dinov2, clip, a file MODEL.onnx
     #[arg(long, value_name = "NAME")]
     pub(crate) encoder: Option<String>,
     /// Factor on the number of channels
@@ -152,6 +152,12 @@ pub(crate) struct NetworkArgs {
     /// From feature map to code
     #[arg(long, value_enum)]
     pub(crate) merge: Option<MergeArg>,
+    /// ONNX: mean of red, green and blue to take off pixels of 0 to 1; the model's sidecar or ImageNet's unless given
+    #[arg(long, value_name = "R,G,B", value_delimiter = ',')]
+    pub(crate) pixel_mean: Vec<f32>,
+    /// ONNX: what is divided by then
+    #[arg(long, value_name = "R,G,B", value_delimiter = ',')]
+    pub(crate) pixel_deviation: Vec<f32>,
     /// Which tokens of a vision transformer make the code
     #[arg(long, value_enum)]
     pub(crate) tokens: Option<TokensArg>,

@@ -125,6 +125,19 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
             frozen.set_image_size(image_size);
         }
     }
+    if let Some(model) = config.frozen.as_mut().and_then(FrozenConfig::model_mut) {
+        *model = absolute(model)?;
+    }
+    let (mean, deviation) =
+        (three("--pixel-mean", &args.pixel_mean)?, three("--pixel-deviation", &args.pixel_deviation)?);
+    if mean.is_some() || deviation.is_some() {
+        let taken = config.frozen.as_mut().is_some_and(|frozen| frozen.set_pixel_statistics(mean, deviation));
+        if !taken {
+            bail!(
+                "--pixel-mean and --pixel-deviation say something to --encoder MODEL.onnx only\nhint: leave them out"
+            );
+        }
+    }
     if let Some(tokens) = args.tokens {
         let tokens = match tokens {
             TokensArg::Class => TokenCode::Class,
@@ -133,7 +146,7 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
         };
         let taken = config.frozen.as_mut().is_some_and(|frozen| frozen.set_tokens(tokens));
         if !taken {
-            bail!("--tokens says something to --encoder dinov2 only\nhint: leave --tokens out");
+            bail!("--tokens says something to --encoder dinov2 or MODEL.onnx only\nhint: leave --tokens out");
         }
     }
     set(&mut config.code_views, args.code_views);
@@ -155,6 +168,17 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
         frozen.bind(config.weights.file())?;
     }
     Ok(())
+}
+
+fn three(flag: &str, values: &[f32]) -> Result<Option<[f32; 3]>> {
+    match values {
+        [] => Ok(None),
+        &[red, green, blue] => Ok(Some([red, green, blue])),
+        _ => bail!(
+            "{flag} has {} numbers, expected 3: red, green, blue\nhint: for instance {flag} 0.5,0.5,0.5",
+            values.len()
+        ),
+    }
 }
 
 /// Flags that shape a trained network mean nothing to an encoder that is never trained.

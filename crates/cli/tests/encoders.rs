@@ -137,3 +137,19 @@ fn weights_that_are_missing_foreign_or_out_of_reach_are_said_in_words() {
     assert!(["a", "b", "c", "d", "e", "f", "g"].iter().all(|run| !example.path(run).exists()));
     assert!(!example.path("hub").exists());
 }
+
+#[cfg(feature = "onnx")]
+#[test]
+fn an_onnx_model_clusters_and_an_unknown_operator_is_named() {
+    let example = Example::new();
+    let model = reference("onnx/tokens.onnx");
+    check_success(&example.run("run", &["--encoder", model.to_str().unwrap(), "--tokens", "both"]));
+    let config = fs_err::read_to_string(example.path("run/config.toml")).unwrap();
+    assert!(config.contains("image_size = 40"), "{config}");
+    check_success(&example.verb(&["assign", "run", "photos"]));
+    let unknown = reference("onnx/unknown_operator.onnx");
+    check_failure(&example.run("a", &["--encoder", unknown.to_str().unwrap()]), &["SporesOfTomorrow", "hint:"]);
+    check_failure(&example.run("b", &["--encoder", "none-such.onnx"]), &["none-such.onnx"]);
+    let numbers = ["--encoder", model.to_str().unwrap(), "--pixel-mean", "0.5,0.5"];
+    check_failure(&example.run("c", &numbers), &["--pixel-mean has 2 numbers"]);
+}

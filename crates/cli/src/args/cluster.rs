@@ -15,7 +15,7 @@ pub(crate) struct ClusterArgs {
     /// How rows become clusters
     #[arg(long, value_enum)]
     pub(crate) method: Option<MethodArg>,
-    /// What the method sees; umap for hdbscan, else codes. Spectral clustering is --space spectral
+    /// What the method sees; umap for kmeans of 100 to 50000 images and for hdbscan, else codes. Spectral clustering is --space spectral
     #[arg(long, value_enum)]
     pub(crate) space: Option<SpaceArg>,
     /// What near means: direction (unit codes without their mean), or distance of the codes as they are
@@ -27,6 +27,12 @@ pub(crate) struct ClusterArgs {
     /// Columns of the space: principal components, UMAP columns or eigenvectors
     #[arg(long, value_name = "N")]
     pub(crate) components: Option<usize>,
+    /// Train a head on the finished codes, in seconds, and keep it where neighbours are then together more often
+    #[arg(long, value_enum)]
+    pub(crate) head: Option<HeadArg>,
+    /// Layers of that head, 1 or 2
+    #[arg(long, value_name = "N")]
+    pub(crate) head_layers: Option<usize>,
     /// Neighbours of each image in the graphs of diffusion, spectral, umap and consensus
     #[arg(long, value_name = "K")]
     pub(crate) graph_neighbors: Option<usize>,
@@ -57,6 +63,18 @@ pub(crate) struct ClusterArgs {
     /// Sort the images into clusters/<id>/ of the run, as links or copies
     #[arg(long, value_enum)]
     pub(crate) sort: Option<SortArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HeadArg {
+    /// No head
+    None,
+    /// Names clusters, the same for neighbours (SCAN)
+    Scan,
+    /// The same with TEMI's loss, for clusters of uneven size
+    Temi,
+    /// New codes by Local Aggregation, clustered anew
+    LocalAggregation,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

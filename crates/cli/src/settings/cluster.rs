@@ -2,9 +2,10 @@
 
 use anyhow::{Result, bail};
 use sporeprint::config::{ClusterCount, Geometry, Method, RunConfig, Space};
+use sporeprint::train::HeadObjective;
 
 use super::{absolute, set};
-use crate::args::{ClusterArgs, MethodArg, MetricArg, SpaceArg};
+use crate::args::{ClusterArgs, HeadArg, MethodArg, MetricArg, SpaceArg};
 
 /// Flags of the cluster stage over settings that are there already.
 pub(crate) fn cluster(config: &mut RunConfig, args: &ClusterArgs) -> Result<()> {
@@ -37,6 +38,10 @@ pub(crate) fn cluster(config: &mut RunConfig, args: &ClusterArgs) -> Result<()> 
     }
     set(&mut cluster.n_init, args.n_init);
     cluster.components = args.components.or(cluster.components);
+    if let Some(name) = args.head {
+        cluster.head = head(name);
+    }
+    set(&mut cluster.head_layers, args.head_layers);
     set(&mut cluster.graph_neighbors, args.graph_neighbors);
     set(&mut cluster.diffusion_rounds, args.diffusion_rounds);
     set(&mut cluster.diffusion_strength, args.diffusion_strength);
@@ -49,6 +54,15 @@ pub(crate) fn cluster(config: &mut RunConfig, args: &ClusterArgs) -> Result<()> 
         cluster.features = args.features.iter().map(|path| absolute(path)).collect::<Result<_>>()?;
     }
     Ok(())
+}
+
+fn head(name: HeadArg) -> Option<HeadObjective> {
+    match name {
+        HeadArg::None => None,
+        HeadArg::Scan => Some(HeadObjective::Scan),
+        HeadArg::Temi => Some(HeadObjective::Temi),
+        HeadArg::LocalAggregation => Some(HeadObjective::LocalAggregation),
+    }
 }
 
 fn method(name: MethodArg) -> Method {

@@ -354,3 +354,29 @@ fn saved_again_and_resized_pictures_are_copies_of_the_first_and_mirrored_ones_ar
     }
     assert_eq!(rows.iter().filter(|row| row.duplicate_of.is_some()).count(), 2, "drawn mushrooms differ");
 }
+
+#[test]
+fn a_head_is_kept_only_where_neighbours_are_together_more_often() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, run) = (folder.path().join("codes.npy"), folder.path().join("run"));
+    let mut rng = Rng::new(3);
+    let blurred: Vec<f32> = codes(240, 6, 1).iter().map(|x| x / 4.0 + rng.normal() as f32 * 0.3).collect();
+    write(&file, &blurred);
+    let mut kept = Vec::new();
+    for (objective, layers) in [("scan", "1"), ("scan", "2"), ("temi", "1"), ("local-aggregation", "1")] {
+        let flags = ["--overwrite", "-k", "6", "--space", "codes", "--head", objective, "--head-layers", layers];
+        let output = cluster_codes(&file, &run, &flags);
+        check_success(&output);
+        let log = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        let mut lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let line = lines.find(|line| line["stage"] == "head").expect("a line about the head");
+        let (before, after) = (line["modularity_before"].as_f64().unwrap(), line["modularity"].as_f64().unwrap());
+        assert_eq!(line["kept"] == 1.0, after > before, "{objective}: {line}");
+        let words = if after > before { "the head's clusters are taken" } else { "the head is left out" };
+        assert!(text(&output.stderr).contains(words), "{objective}");
+        kept.push(after > before);
+    }
+    assert!(kept.contains(&true), "no head was kept on blurred groups");
+    let refused = cluster_codes(&file, &folder.path().join("other"), &["--method", "hdbscan", "--head", "scan"]);
+    check_failure(&refused, 1, &["--head", "hint:"]);
+}

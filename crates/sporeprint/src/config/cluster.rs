@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::train::HeadObjective;
+
 /// Number of clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -92,6 +94,11 @@ pub struct ClusterConfig {
     /// Columns of the space; unset: 32 principal components, 10 of UMAP, as many eigenvectors as clusters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub components: Option<usize>,
+    /// A head that is trained on the codes and kept where it holds neighbours together better than the method alone; unset: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadObjective>,
+    /// Layers of that head, 1 or 2.
+    pub head_layers: usize,
     /// Neighbours of each row in the graphs of diffusion, spectral, UMAP and consensus.
     pub graph_neighbors: usize,
     /// Rounds of diffusion.
@@ -126,6 +133,8 @@ impl Default for ClusterConfig {
             max_iter: 100,
             centre: true,
             components: None,
+            head: None,
+            head_layers: 1,
             // UMAP's default; 10 to 30 hardly differ on a thousand photographs.
             graph_neighbors: 15,
             diffusion_rounds: 3,
@@ -176,6 +185,15 @@ impl ClusterConfig {
                     Some(("--n-clusters", k.to_string(), "1 or more, or auto", "give the number of groups you expect"))
                 }
                 _ => None,
+            })
+            .or_else(|| {
+                let bad = !(1..=2).contains(&self.head_layers);
+                bad.then(|| ("--head-layers", self.head_layers.to_string(), "1 or 2", "1 is usual"))
+            })
+            .or_else(|| {
+                let both = self.head.is_some() && self.method == Method::Hdbscan;
+                let hint = "heads give every row a cluster: leave --head out, or take another method";
+                both.then(|| ("--head", "a head after --method hdbscan".to_owned(), "none there", hint))
             })
             .or_else(|| {
                 let size = self.min_cluster_size.filter(|&size| size < 2)?;

@@ -26,8 +26,10 @@ pub use config::{Architecture, ConfigError, EncoderConfig, Merge, Stem};
 pub use data::{ImportError, NamedTensor, export, import};
 pub(crate) use data::{Path, values};
 pub use decoder::{Decoded, Decoder};
-pub use frozen::{FrozenConfig, FrozenEncoder, FrozenError, Pixels, PixelsConfig, Simple, SimpleConfig};
+pub use frozen::{FrozenConfig, FrozenEncoder, FrozenError, OnnxConfig, Pixels, PixelsConfig, Simple, SimpleConfig};
 pub use head::{merge, normalize};
+pub(crate) use init::Generator;
+pub(crate) use layers::trained;
 pub use layers::{BatchNorm, BatchStatistics, Conv, EPSILON, Linear, MOMENTUM, Mode};
 pub use prepared::PreparedEncoder;
 pub use resnet::{Plan, RESNET18, RESNET34, RESNET50, ResNet};
@@ -37,8 +39,6 @@ pub use vgg::{Stage, VGG11, VGG13, VGG16, VGG19, Vgg};
 pub use weights::{
     LoadReport, Weights, WeightsError, WeightsSource, built_in_encoder, described_encoder, read_tensors, save_tensors,
 };
-
-use init::Generator;
 
 /// The convolutional part of an encoder.
 #[derive(Module, Debug)]

@@ -5,6 +5,7 @@ mod cluster_hardness;
 mod cross_entropy;
 mod instance;
 mod local_aggregation;
+mod neighbor_consistency;
 mod normalised;
 mod product;
 mod reconstruction;
@@ -13,6 +14,7 @@ pub use cluster_hardness::{ClusterHardness, HardnessGradient, Target};
 pub use cross_entropy::cross_entropy;
 pub use instance::{DecorrelationLoss, NoiseContrast, decorrelation, instance_nce, instance_softmax};
 pub use local_aggregation::{AggregationStep, local_aggregation};
+pub use neighbor_consistency::{PairLoss, scan, temi};
 pub use normalised::UnitCodes;
 pub use reconstruction::reconstruction;
 

@@ -81,10 +81,11 @@ pub fn write(run: &RunDir, options: &ReportOptions<'_>) -> Result<PathBuf, Repor
     for folder in ["assets", "data", "sheets"] {
         fs::create_dir_all(fresh.join(folder))?;
     }
-    let order = Summary::new(&data).order;
+    let summary = Summary::new(&data);
+    let (cards, order) = (summary.cards(), summary.order);
     let (before, place) = (run.report().join("sheets"), fresh.join("sheets"));
-    let reused = if options.growing { sprites::reuse_sheets(&before, &place, &order) } else { None };
-    let mut sheets = reused.map_or_else(|| sprites::write_sheets(&place, &order, options), Ok)?;
+    let reused = if options.growing { sprites::reuse_sheets(&before, &place, &order, &cards) } else { None };
+    let mut sheets = reused.map_or_else(|| sprites::write_sheets(&place, &order, &cards, options), Ok)?;
     sheets.moved = data.images.iter().map(|image| !Path::new(&image.path).exists()).collect();
     let stamp = live::stamp();
     for (name, text) in render(&data, &sheets, options.growing.then_some(stamp)) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::ReportData;
 use super::escape::{base64, script_value, visible};
 use super::sprites::Sheets;
-use super::summary::Summary;
+use super::summary::{CARD_CELLS, Summary};
 
 /// Images per part of names and neighbours.
 const PART: usize = 2048;
@@ -67,6 +67,7 @@ fn run(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Value {
         "labels": summary.labels.iter().map(|label| visible(label)).collect::<Vec<_>>(),
         "neighbors": data.neighbors.as_ref().map_or(0, |table| table.k),
         "sheet": { "cell": sheets.layout.cell, "columns": sheets.layout.columns, "rows": sheets.layout.rows },
+        "cardCells": CARD_CELLS,
         "clusters": clusters,
     })
 }

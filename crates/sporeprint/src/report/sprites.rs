@@ -90,11 +90,11 @@ struct Made {
 /// File beside the sheets that holds [`Made`].
 const MADE: &str = "made.json";
 
-/// Takes over the sheets of an older report of the same pictures in the same order, as further names of the same
+/// Takes over the sheets of an older report of the same pictures and cards in the same order, as further names of the same
 /// files, so that pages can be renewed often while a run works.
-pub(super) fn reuse_sheets(old: &Path, dir: &Path, order: &[u32]) -> Option<Sheets> {
+pub(super) fn reuse_sheets(old: &Path, dir: &Path, order: &[u32], cards: &[u32]) -> Option<Sheets> {
     let made: Made = serde_json::from_str(&fs::read_to_string(old.join(MADE)).ok()?).ok()?;
-    if made.order != order_hash(order) {
+    if made.order != order_hash(order, cards) {
         return None;
     }
     for entry in fs::read_dir(old).ok()? {
@@ -107,36 +107,50 @@ pub(super) fn reuse_sheets(old: &Path, dir: &Path, order: &[u32]) -> Option<Shee
     Some(Sheets { layout: SheetLayout::new(made.cell), absent, moved: Vec::new() })
 }
 
-fn order_hash(order: &[u32]) -> u64 {
-    content_hash(&order.iter().flat_map(|image| image.to_le_bytes()).collect::<Vec<u8>>(), 0)
+fn order_hash(order: &[u32], cards: &[u32]) -> u64 {
+    content_hash(&order.iter().chain(cards).flat_map(|image| image.to_le_bytes()).collect::<Vec<u8>>(), 0)
 }
 
-/// Writes the pictures of `order` into `0.jpg`, `1.jpg`, .., in that order.
-pub(super) fn write_sheets(dir: &Path, order: &[u32], options: &ReportOptions<'_>) -> Result<Sheets, ReportError> {
+/// Writes the pictures of `order` into `0.jpg`, `1.jpg`, .., in that order, and those of `cards` likewise into `cards-0.jpg`,
+/// ..: the few pictures that stand for each cluster side by side, so that a page of many clusters decodes few sheets.
+pub(super) fn write_sheets(
+    dir: &Path,
+    order: &[u32],
+    cards: &[u32],
+    options: &ReportOptions<'_>,
+) -> Result<Sheets, ReportError> {
     let layout = SheetLayout::new(options.thumbnail_px.unwrap_or_else(|| fitting_cell(order, options.thumbnails)));
-    let gone: Vec<Vec<u32>> = order
-        .par_chunks(layout.per_sheet())
-        .enumerate()
-        .map(|(number, images)| {
-            let (sheet, gone) = draw_sheet(images, layout, options.thumbnails);
-            if gone.len() == images.len() {
-                return Ok(gone);
-            }
-            let path = dir.join(format!("{number}.jpg"));
+    let gone = write_series(dir, "", order, layout, options.thumbnails)?;
+    write_series(dir, "cards-", cards, layout, options.thumbnails)?;
+    let mut absent = vec![false; order.len()];
+    gone.iter().for_each(|&image| absent[image as usize] = true);
+    let made = Made { order: order_hash(order, cards), cell: layout.cell, absent: gone };
+    fs::write(dir.join(MADE), serde_json::to_string(&made).map_err(std::io::Error::other)?)?;
+    Ok(Sheets { layout, absent, moved: Vec::new() })
+}
+
+/// One series of sheets; gives the images whose pixels are gone. A sheet of nothing but such is not written.
+fn write_series(
+    dir: &Path,
+    prefix: &str,
+    images: &[u32],
+    layout: SheetLayout,
+    thumbnails: Thumbnails<'_>,
+) -> Result<Vec<u32>, ReportError> {
+    let of_sheet = |(number, images): (usize, &[u32])| {
+        let (sheet, gone) = draw_sheet(images, layout, thumbnails);
+        if gone.len() < images.len() {
+            let path = dir.join(format!("{prefix}{number}.jpg"));
             let mut bytes = Vec::new();
             JpegEncoder::new_with_quality(&mut bytes, QUALITY)
                 .encode(sheet.as_raw(), sheet.width(), sheet.height(), ExtendedColorType::Rgb8)
                 .map_err(|error| ReportError::Picture { path: path.clone(), reason: error.to_string() })?;
             fs::write(&path, bytes)?;
-            Ok(gone)
-        })
-        .collect::<Result<_, ReportError>>()?;
-    let mut absent = vec![false; order.len()];
-    let gone: Vec<u32> = gone.into_iter().flatten().collect();
-    gone.iter().for_each(|&image| absent[image as usize] = true);
-    let made = Made { order: order_hash(order), cell: layout.cell, absent: gone };
-    fs::write(dir.join(MADE), serde_json::to_string(&made).map_err(std::io::Error::other)?)?;
-    Ok(Sheets { layout, absent, moved: Vec::new() })
+        }
+        Ok(gone)
+    };
+    let gone = images.par_chunks(layout.per_sheet()).enumerate().map(of_sheet);
+    Ok(gone.collect::<Result<Vec<_>, ReportError>>()?.concat())
 }
 
 /// The larger the run, the smaller its thumbnails; none larger than most of the first few images are.
@@ -214,17 +228,20 @@ mod tests {
         let order: Vec<u32> = (0..40).rev().collect();
         let thumbnails = |image: usize| (image != 7).then(|| plain(20 + image as u32, 64, 6 * image as u8));
         let options = ReportOptions { thumbnail_px: Some(192), ..ReportOptions::new(&thumbnails) };
-        let sheets = write_sheets(dir.path(), &order, &options).expect("written");
+        let sheets = write_sheets(dir.path(), &order, &[5, 39], &options).expect("written");
         assert_eq!(sheets.layout, SheetLayout { cell: 192, columns: 6, rows: 6 });
         assert_eq!(sheets.absent.iter().filter(|&&absent| absent).count(), 1);
         assert!(sheets.absent[7]);
         let second = image::open(dir.path().join("1.jpg")).expect("sheet").to_rgb8();
         assert_eq!(second.dimensions(), (6 * 192, 192));
         let again = tempfile::tempdir().expect("temporary folder");
-        let reused = reuse_sheets(dir.path(), again.path(), &order).expect("the same pictures");
+        let reused = reuse_sheets(dir.path(), again.path(), &order, &[5, 39]).expect("the same pictures");
         assert_eq!(reused, sheets);
         assert!(again.path().join("1.jpg").exists());
-        assert!(reuse_sheets(dir.path(), again.path(), &[0, 1]).is_none());
+        assert!(reuse_sheets(dir.path(), again.path(), &[0, 1], &[5, 39]).is_none());
+        assert!(reuse_sheets(dir.path(), again.path(), &order, &[5]).is_none());
+        let cards = image::open(again.path().join("cards-0.jpg")).expect("cards").to_rgb8();
+        assert!(cards.get_pixel(96, 96).0[0].abs_diff(30) <= 2 && cards.get_pixel(288, 96).0[0].abs_diff(234) <= 2);
         // Slot 36 holds image 3, the first of the second sheet.
         assert!(second.get_pixel(96, 96).0[0].abs_diff(18) <= 2);
     }

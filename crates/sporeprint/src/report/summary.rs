@@ -33,6 +33,9 @@ pub(crate) struct Summary {
     pub(crate) label_ids: Vec<i32>,
 }
 
+/// Images on the card of a cluster.
+pub(crate) const CARD_CELLS: usize = 5;
+
 /// An image whose oddness is at least this is marked.
 const ODD: f32 = 1.;
 
@@ -79,6 +82,18 @@ impl Summary {
         }
         clusters.sort_by_key(|cluster| (cluster.id < 0, std::cmp::Reverse(cluster.size), cluster.id));
         Self { order, clusters, labels, label_ids }
+    }
+
+    /// [`CARD_CELLS`] images for each cluster, in the order of the clusters: its medoid, then its nearest others; the medoid
+    /// again where there are no more.
+    pub(crate) fn cards(&self) -> Vec<u32> {
+        let card = |cluster: &ClusterSummary| {
+            let medoid = cluster.medoid;
+            let others = self.order[cluster.start..cluster.start + cluster.size].iter().copied();
+            let others = others.filter(move |&image| image != medoid).chain(std::iter::repeat(medoid));
+            std::iter::once(medoid).chain(others).take(CARD_CELLS).collect::<Vec<u32>>()
+        };
+        self.clusters.iter().flat_map(card).collect()
     }
 
     /// Clusters without the noise.

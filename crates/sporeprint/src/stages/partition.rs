@@ -3,18 +3,21 @@
 use std::ops::ControlFlow;
 
 use sporeprint_cluster::{
-    BalancedKMeans, Codes, Graph, Hdbscan, HierarchicalKMeans, KMeans, Linkage, Metric, MiniBatchKMeans, Neighbors,
-    Pca, Progress, RowsView, Run, Step, Umap, agglomerate, consensus_graph, diffuse, fuse_graphs, local_scaling,
+    BalancedKMeans, Codes, Graph, Hdbscan, HierarchicalKMeans, KMeans, Linkage, MiniBatchKMeans, Neighbors, Pca,
+    Progress, RowsView, Run, Step, Umap, agglomerate, consensus_graph, diffuse, fuse_graphs, local_scaling, modularity,
     mutual_graph, nearest_others, spectral_embedding,
 };
 
 use super::StageError;
 use super::prepare::{metric, prepare};
+use super::search::log;
 use crate::config::{ClusterConfig, ClusterCount, Method, Space};
 use crate::embeddings::{Embeddings, EmbeddingsError};
 use crate::progress::Observer;
 use crate::rng::Rng;
 use crate::run::Session;
+use crate::run::tables::Metric;
+use crate::train::{CodesHead, HeadObjective};
 
 /// Principal components, UMAP columns and eigenvectors where nothing else is asked for.
 const PCA_COMPONENTS: usize = 32;
@@ -61,6 +64,7 @@ pub(super) fn partition(
     observer.begin("clusters", 0);
     let labels = by_number(session, seen, n_clusters, neighbors, &watch(observer))?;
     observer.end();
+    let labels = with_head(session, rows, labels, n_clusters, neighbors, observer)?;
     let mut ids = labels.clone();
     ids.sort_unstable();
     ids.dedup();
@@ -68,6 +72,47 @@ pub(super) fn partition(
         observer.note(&format!("{n_clusters} clusters asked for, {} found: no more rows differ", ids.len()));
     }
     Ok(labels)
+}
+
+/// The labels, or those of the head that the settings ask for, whichever keep neighbours together better.
+///
+/// Neighbours are those of the codes that the head started from, so that drawing rows together does not count for itself.
+fn with_head(
+    session: &Session,
+    rows: RowsView<'_>,
+    labels: Vec<i32>,
+    n_clusters: usize,
+    neighbors: &Neighbors,
+    observer: &dyn Observer,
+) -> Result<Vec<i32>, StageError> {
+    let config = &session.config.cluster;
+    let Some(objective) = config.head else { return Ok(labels) };
+    let near = neighbors.first(config.graph_neighbors.min(rows.len().saturating_sub(1)));
+    if near.indices().is_empty() {
+        return Ok(labels);
+    }
+    let seed = Rng::for_stage(session.config.seed, "head on codes", 0).next_u64();
+    let head = CodesHead { objective, n_layers: config.head_layers, seed };
+    observer.begin("head on the codes", 0);
+    let found: Vec<i32> = if objective == HeadObjective::LocalAggregation {
+        let (codes, dim) = head.codes(rows, &watch(observer))?;
+        let codes = RowsView::new(&codes, dim)?;
+        let near = nearest_others(codes, near.k(), metric(config))?;
+        let space = space(session, codes, &near, &[], observer)?;
+        by_number(session, space.as_ref().map_or(codes, Codes::view), n_clusters, &near, &watch(observer))?
+    } else {
+        let start: Vec<u32> = labels.iter().map(|&label| label as u32).collect();
+        head.labels(rows, &near, &start, n_clusters, &watch(observer))?.iter().map(|&label| label as i32).collect()
+    };
+    observer.end();
+    let (before, after) = (modularity(&near, &labels)?, modularity(&near, &found)?);
+    let is_kept = after > before;
+    let line = Metric::new("head", 0.0).number("modularity_before", before).number("modularity", after);
+    log(session, &[line.number("kept", f64::from(u8::from(is_kept)))])?;
+    let verdict = if is_kept { "the head's clusters are taken" } else { "the head is left out" };
+    observer
+        .note(&format!("{verdict}: neighbours are together by {after:.3} beyond chance with it, {before:.3} without"));
+    Ok(if is_kept { found } else { labels })
 }
 
 /// Neighbours in each further kind of codes.
@@ -128,8 +173,12 @@ fn space(
 }
 
 /// The graph of mutual neighbours, weighted by similarity.
-fn graph_of(neighbors: &Neighbors, metric: Metric) -> Graph {
-    if metric == Metric::Euclidean { mutual_graph(&local_scaling(neighbors)) } else { mutual_graph(neighbors) }
+fn graph_of(neighbors: &Neighbors, metric: sporeprint_cluster::Metric) -> Graph {
+    if metric == sporeprint_cluster::Metric::Euclidean {
+        mutual_graph(&local_scaling(neighbors))
+    } else {
+        mutual_graph(neighbors)
+    }
 }
 
 fn by_density(config: &ClusterConfig, rows: RowsView<'_>, observer: &dyn Observer) -> Result<Vec<i32>, StageError> {

@@ -37,7 +37,7 @@ const EXACT_SOFTMAX_IMAGES: usize = 100_000;
 /// Noise rows per image above.
 const NOISE_ROWS: usize = 4096;
 /// In the authors' code, which keeps the logarithm of an empty set finite.
-const EPSILON: f32 = 1e-7;
+pub(super) const EPSILON: f32 = 1e-7;
 
 /// An encoder in training against its memory bank.
 pub struct Aggregation<'a> {

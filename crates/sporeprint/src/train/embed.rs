@@ -37,7 +37,8 @@ pub fn unit_codes_of_all(
 }
 
 fn begin_views(cache: &ImageCache, n_views: usize, observer: &dyn Observer) {
-    let what = if n_views > 1 { format!("codes of {n_views} views of each image") } else { "codes of all images".into() };
+    let what =
+        if n_views > 1 { format!("codes of {n_views} views of each image") } else { "codes of all images".into() };
     observer.begin(&what, (cache.n_images() * n_views) as u64);
 }
 

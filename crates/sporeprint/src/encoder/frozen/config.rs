@@ -1,10 +1,10 @@
 //! Which frozen encoder, and how it is opened.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FrozenEncoder, FrozenError, Pixels, PixelsConfig, Simple, SimpleConfig};
+use super::{FrozenEncoder, FrozenError, OnnxConfig, Pixels, PixelsConfig, Simple, SimpleConfig, onnx};
 use crate::encoder::{TokenCode, VisionTransformer, VisionTransformerConfig, open_pictures};
 use crate::images::{ImageCache, content_hash};
 use crate::progress::Observer;
@@ -25,6 +25,8 @@ pub enum FrozenConfig {
     Dinov2(VisionTransformerConfig),
     /// CLIP's tower of pictures, from a file of weights.
     Clip(VisionTransformerConfig),
+    /// A model of another framework, from an ONNX file.
+    Onnx(OnnxConfig),
 }
 
 impl FrozenConfig {
@@ -38,6 +40,9 @@ impl FrozenConfig {
             "simple" => Some(Self::Simple(SimpleConfig::default())),
             "dinov2" => Some(Self::Dinov2(VisionTransformerConfig::default())),
             "clip" => Some(Self::Clip(VisionTransformerConfig::default())),
+            path if path.to_ascii_lowercase().ends_with(".onnx") => {
+                Some(Self::Onnx(OnnxConfig { model: path.into(), ..OnnxConfig::default() }))
+            }
             _ => None,
         }
     }
@@ -49,6 +54,7 @@ impl FrozenConfig {
             Self::Simple(_) => "simple",
             Self::Dinov2(_) => "dinov2",
             Self::Clip(_) => "clip",
+            Self::Onnx(config) => config.model.to_str().unwrap_or("an ONNX model"),
         }
     }
 
@@ -58,6 +64,7 @@ impl FrozenConfig {
             Self::Pixels(config) => config.image_size,
             Self::Simple(config) => config.image_size,
             Self::Dinov2(config) | Self::Clip(config) => config.image_size,
+            Self::Onnx(config) => config.image_size(),
         }
     }
 
@@ -67,6 +74,23 @@ impl FrozenConfig {
             Self::Pixels(config) => config.image_size = image_size,
             Self::Simple(config) => config.image_size = image_size,
             Self::Dinov2(config) | Self::Clip(config) => config.image_size = image_size,
+            Self::Onnx(config) => config.image_size = Some(image_size),
+        }
+    }
+
+    /// Sets what an ONNX model's pixels become; whether the encoder lets itself be told.
+    pub fn set_pixel_statistics(&mut self, mean: Option<[f32; 3]>, deviation: Option<[f32; 3]>) -> bool {
+        let Self::Onnx(config) = self else { return false };
+        config.mean = mean.or(config.mean);
+        config.deviation = deviation.or(config.deviation);
+        true
+    }
+
+    /// The file that the encoder is, where it is one of its own.
+    pub fn model_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::Onnx(config) => Some(&mut config.model),
+            _ => None,
         }
     }
 
@@ -74,6 +98,10 @@ impl FrozenConfig {
     pub fn set_tokens(&mut self, tokens: TokenCode) -> bool {
         match self {
             Self::Dinov2(config) => {
+                config.tokens = tokens;
+                true
+            }
+            Self::Onnx(config) => {
                 config.tokens = tokens;
                 true
             }
@@ -90,6 +118,7 @@ impl FrozenConfig {
             Self::Pixels(config) => config.check(),
             Self::Simple(config) => config.check(),
             Self::Dinov2(config) | Self::Clip(config) => config.check(),
+            Self::Onnx(config) => config.check(),
         }
     }
 
@@ -110,6 +139,12 @@ impl FrozenConfig {
                 let weights = needed(weights, "clip", CLIP_HUB)?;
                 open_pictures(weights, config)?;
                 config.digest = Some(digest(weights)?);
+                Ok(())
+            }
+            Self::Onnx(config) => {
+                config.complete()?;
+                onnx::open(config)?;
+                config.digest = Some(digest(&config.model)?);
                 Ok(())
             }
         }
@@ -134,7 +169,7 @@ impl FrozenConfig {
         observer: &dyn Observer,
     ) -> Result<(), FrozenError> {
         match self {
-            Self::Pixels(_) | Self::Dinov2(_) | Self::Clip(_) => Ok(()),
+            Self::Pixels(_) | Self::Dinov2(_) | Self::Clip(_) | Self::Onnx(_) => Ok(()),
             Self::Simple(_) => {
                 observer.begin("learning a dictionary of patches", 0);
                 Simple::fit(images, seed)?.save(fitted)?;
@@ -162,6 +197,10 @@ impl FrozenConfig {
                 let weights = needed(weights, "clip", CLIP_HUB)?;
                 same_weights(weights, config.digest.as_deref())?;
                 Ok(Box::new(open_pictures(weights, config)?))
+            }
+            Self::Onnx(config) => {
+                same_weights(&config.model, config.digest.as_deref())?;
+                onnx::open(config)
             }
         }
     }

@@ -34,6 +34,22 @@ pub enum FrozenError {
         "{path}: does not hold what `--encoder simple` learns from a folder\nhint: make the run anew with --overwrite"
     )]
     NotFitted { path: PathBuf },
+    #[error(
+        "{path}: not an ONNX model that can be used: {reason}\nhint: export it with fixed channels and square pictures, as `reference/onnx_export.py` does"
+    )]
+    Model { path: PathBuf, reason: String },
+    #[error(
+        "{path}: operators that are not known: {operators}\nhint: export the model with operators of ONNX itself, opset 18 or lower"
+    )]
+    Operators { path: PathBuf, operators: String },
+    #[error(
+        "{path}: cannot be read as settings of pixels: {reason}\nhint: it takes image_mean, image_std, size and rescale_factor, as transformers writes them"
+    )]
+    Sidecar { path: PathBuf, reason: String },
+    #[error(
+        "this program was built without ONNX\nhint: build it with the feature `onnx`, which is on unless --no-default-features is given"
+    )]
+    WithoutOnnx,
     #[error("{flag} is {found}, expected {expected}\nhint: {hint}")]
     Value { flag: &'static str, found: String, expected: String, hint: &'static str },
 }

@@ -6,6 +6,7 @@
 
 mod config;
 mod error;
+mod onnx;
 mod pixels;
 mod simple;
 
@@ -16,6 +17,7 @@ use crate::images::RgbView;
 pub use config::FrozenConfig;
 pub use error::FrozenError;
 pub(crate) use error::check_value;
+pub use onnx::OnnxConfig;
 pub use pixels::{Pixels, PixelsConfig};
 pub use simple::{Simple, SimpleConfig};
 

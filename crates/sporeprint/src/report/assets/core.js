@@ -80,11 +80,13 @@ SP.fileUrl = (path) => {
 };
 
 /* -- pictures -- */
-SP.place = (style, i, px) => {
-  const slot = SP.slot[i], per = SP.sheet.columns * SP.sheet.rows, sheet = Math.floor(slot / per), cell = slot % per;
-  const rows = Math.min(SP.sheet.rows, Math.ceil((SP.n - sheet * per) / SP.sheet.columns));
+SP.place = (style, i, px) => SP.placeSlot(style, "", SP.slot[i], SP.n, px);
+/* The cell `slot` of a series of sheets that holds `n` pictures. */
+SP.placeSlot = (style, series, slot, n, px) => {
+  const per = SP.sheet.columns * SP.sheet.rows, sheet = Math.floor(slot / per), cell = slot % per;
+  const rows = Math.min(SP.sheet.rows, Math.ceil((n - sheet * per) / SP.sheet.columns));
   style.width = style.height = `${px}px`;
-  style.backgroundImage = `url(sheets/${sheet}.jpg)`;
+  style.backgroundImage = `url(sheets/${series}${sheet}.jpg)`;
   style.backgroundSize = `${SP.sheet.columns * px}px ${rows * px}px`;
   style.backgroundPosition = `${-(cell % SP.sheet.columns) * px}px ${-Math.floor(cell / SP.sheet.columns) * px}px`;
 };
@@ -130,14 +132,20 @@ SP.cardHeight = (width) => SP.cardSides(width)[1] + 77;
 SP.clusterCard = (cluster, width) => {
   const [small, big] = SP.cardSides(width);
   const start = cluster.start, rest = [];
-  for (let slot = start; slot < start + cluster.size && rest.length < 4; slot++) if (SP.order[slot] !== cluster.medoid) rest.push(SP.order[slot]);
+  for (let slot = start; slot < start + cluster.size && rest.length < SP.cardCells - 1; slot++) if (SP.order[slot] !== cluster.medoid) rest.push(SP.order[slot]);
+  /* The same pictures lie side by side in sheets of their own, so that many cards need few sheets. */
+  const picture = (i, at, px) => {
+    const element = SP.thumb(i, px);
+    if (!SP.isGone(i)) SP.placeSlot(element.style, "cards-", cluster.rank * SP.cardCells + at, SP.clusters.length * SP.cardCells, px);
+    return element;
+  };
   const words = [];
   if (cluster.top_label) words.push(`${Math.round(100 * cluster.top_share)} % ${cluster.top_label}`);
   words.push(`spread ${SP.figure(cluster.spread)}`);
   if (cluster.odd) words.push(`${cluster.odd} odd`);
-  const grid = SP.el("div", { class: "rest", style: { gridTemplateColumns: `repeat(2, ${small}px)` } }, ...rest.map((i) => SP.thumb(i, small)));
+  const grid = SP.el("div", { class: "rest", style: { gridTemplateColumns: `repeat(2, ${small}px)` } }, ...rest.map((i, at) => picture(i, at + 1, small)));
   return SP.el("a", { class: "cluster-card", href: `cluster.html#${cluster.id}` },
-    SP.el("div", { class: "pictures", style: { height: `${big}px` } }, SP.thumb(cluster.medoid, big), grid),
+    SP.el("div", { class: "pictures", style: { height: `${big}px` } }, picture(cluster.medoid, 0, big), grid),
     SP.el("h3", {}, SP.clusterName(cluster.id), SP.el("span", {}, SP.count(cluster.size, "image"))),
     SP.el("p", {}, words.join(" · ")));
 };

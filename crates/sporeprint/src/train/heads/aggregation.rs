@@ -1,0 +1,121 @@
+use burn::tensor::Device;
+use sporeprint_cluster::{Error, Metric, Pca, Progress, RowsView, Step, nearest};
+
+use super::{CodesHead, Head, SCALE, check_finite, cosine, joined, tensor, values};
+use crate::bank::MemoryBank;
+use crate::config::{AggregateConfig, Objective};
+use crate::encoder::{Linear, trained};
+use crate::loss::{UnitCodes, local_aggregation};
+use crate::neighbors::NeighborSets;
+use crate::rng::Rng;
+use crate::train::aggregate::{EPSILON, clusterings};
+use crate::train::proportions::Proportions;
+use crate::train::sgd::{InTraining, Sgd, SgdConfig};
+
+const EPOCHS: usize = 15;
+const BATCH: usize = 64;
+const LEARNING_RATE: f64 = 0.03;
+/// Length of a head's codes, as the trained networks' heads have.
+const DIM: usize = 128;
+
+impl CodesHead {
+    /// Unit codes, `[n, dim]` and `dim`, of a head that Local Aggregation has trained over a memory bank of the head's own codes.
+    ///
+    /// Background and close neighbours, temperature and loss are those of the training of encoders, with sizes fitted to the rows;
+    /// there are no views, for rows have none. A linear head starts from the principal components of the rows.
+    ///
+    /// # Shapes
+    /// - rows: `[n, dim]`, unit rows
+    /// # Errors
+    /// - the rows cannot be clustered, a loss that is not finite, or `progress` asks to stop
+    pub fn codes(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<(Vec<f32>, usize), Error> {
+        let Self { n_layers, seed, .. } = *self;
+        let (n, device) = (rows.len(), Device::flex().autodiff());
+        let dim = DIM.min(rows.dim()).min(n);
+        let config = AggregateConfig::default();
+        let mut head = Head::init(rows.dim(), dim, n_layers, seed, &device);
+        if n_layers == 1 {
+            head.last = principal(rows, dim, seed, &device)?;
+        }
+        let mut head = InTraining::new(head);
+        let mut bank = MemoryBank::primed(head.of_all(rows), dim);
+        let mut sgd = Sgd::new(SgdConfig { momentum: 0.9, weight_decay: 0.0 });
+        let sizes = Proportions::fit(RowsView::new(bank.rows(), dim)?, &config, seed, 0)?;
+        let total = EPOCHS * n.div_ceil(BATCH);
+        let mut order: Vec<u32> = (0..n as u32).collect();
+        let mut step = 0;
+        for epoch in 0..EPOCHS {
+            Rng::for_stage(seed, "head epochs", epoch as u64).shuffle(&mut order);
+            let found = clusterings(RowsView::new(bank.rows(), dim)?, &config, sizes.centroids, seed, step as u64)?;
+            for images in order.chunks(BATCH) {
+                let outputs = head.forward(tensor(rows, images, &device));
+                let codes = UnitCodes::new(&values(outputs.clone().inner()), dim);
+                let queries = RowsView::new(codes.rows(), dim)?;
+                let background = nearest(queries, RowsView::new(bank.rows(), dim)?, sizes.background, Metric::Dot)?;
+                let sets = NeighborSets::intersect(images, background, &found).bounded(
+                    images,
+                    config.fewest_close,
+                    config.largest_close,
+                );
+                let temperature = config.temperature(Objective::LocalAggregation);
+                let loss = local_aggregation(&codes, &bank, &sets, temperature, EPSILON).code_loss;
+                check_finite(loss.loss)?;
+                let mut gradients = joined(outputs, loss.gradient, &device).backward();
+                sgd.step_in_place(&mut head, &mut gradients, cosine(LEARNING_RATE, step, total));
+                bank.update(images, codes.rows(), config.mixing_rate);
+                step += 1;
+                if progress.report(Step { stage: "head", done: step, total, value: f64::from(loss.loss) }).is_break() {
+                    return Err(Error::Cancelled { stage: "head" });
+                }
+            }
+        }
+        Ok((UnitCodes::new(&head.of_all(rows), dim).rows().to_vec(), dim))
+    }
+}
+
+/// `W (x - mean)` with the first components of the rows, as [`tensor`] scales them.
+fn principal(rows: RowsView<'_>, dim: usize, seed: u64, device: &Device) -> Result<Linear, Error> {
+    let pca = Pca::fit(rows, dim, seed)?;
+    let mut weight = pca.components().data().to_vec();
+    let mut bias: Vec<f32> = (weight.chunks_exact(rows.dim()))
+        .map(|w| -SCALE * w.iter().zip(pca.mean()).map(|(w, m)| w * m).sum::<f32>())
+        .collect();
+    weight.resize(dim * rows.dim(), 0.0);
+    bias.resize(dim, 0.0);
+    Ok(Linear { weight: trained(weight, [dim, rows.dim()], device), bias: trained(bias, [dim], device) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::train::heads::HeadObjective;
+
+    #[test]
+    fn the_loss_falls_and_codes_stay_on_the_sphere() {
+        let (n, k, dim) = (300, 5, 16);
+        let mut rng = Rng::new(2);
+        let centres: Vec<f64> = (0..k * dim).map(|_| rng.normal()).collect();
+        let data: Vec<f32> =
+            (0..n * dim).map(|at| (centres[at / dim % k * dim + at % dim] + 0.7 * rng.normal()) as f32).collect();
+        let data = UnitCodes::new(&data, dim).rows().to_vec();
+        for n_layers in [1, 2] {
+            let losses = Mutex::new(Vec::new());
+            let watch = |step: Step| {
+                losses.lock().unwrap().push(step.value);
+                ControlFlow::Continue(())
+            };
+            let head = CodesHead { objective: HeadObjective::LocalAggregation, n_layers, seed: 1 };
+            let (codes, width) = head.codes(RowsView::new(&data, dim).unwrap(), &watch).unwrap();
+            let losses = losses.into_inner().unwrap();
+            let per_epoch = losses.len() / EPOCHS;
+            let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+            let (first, last) = (mean(&losses[..per_epoch]), mean(&losses[losses.len() - per_epoch..]));
+            assert!(last < 0.9 * first, "{n_layers} layers: {last}, at first {first}");
+            let lengths = codes.chunks_exact(width).map(|row| row.iter().map(|x| x * x).sum::<f32>().sqrt());
+            assert!(lengths.into_iter().all(|length| (length - 1.0).abs() <= 1e-5));
+        }
+    }
+}
