@@ -104,12 +104,12 @@ mod tests {
         for n_layers in [1, 2] {
             let losses = Mutex::new(Vec::new());
             let watch = |step: Step| {
-                losses.lock().unwrap().push(step.value);
+                losses.lock().expect("no panic while it is held").push(step.value);
                 ControlFlow::Continue(())
             };
             let head = CodesHead { objective: HeadObjective::LocalAggregation, n_layers, seed: 1 };
-            let (codes, width) = head.codes(RowsView::new(&data, dim).unwrap(), &watch).unwrap();
-            let losses = losses.into_inner().unwrap();
+            let (codes, width) = head.codes(RowsView::new(&data, dim).expect("finite rows"), &watch).expect("codes");
+            let losses = losses.into_inner().expect("no panic while it was held");
             let per_epoch = losses.len() / EPOCHS;
             let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
             let (first, last) = (mean(&losses[..per_epoch]), mean(&losses[losses.len() - per_epoch..]));

@@ -187,9 +187,9 @@ impl OnnxEncoder {
         let plane = self.image_size * self.image_size;
         let mut values = vec![0.0_f32; 3 * plane];
         for (at, pixel) in image.data.chunks_exact(3).enumerate() {
-            for channel in 0..3 {
+            for (channel, &value) in pixel.iter().enumerate() {
                 let place = if self.channels_last { 3 * at + channel } else { channel * plane + at };
-                values[place] = (f32::from(pixel[channel]) / 255.0 - self.mean[channel]) / self.deviation[channel];
+                values[place] = (f32::from(value) / 255.0 - self.mean[channel]) / self.deviation[channel];
             }
         }
         let shape = shape(self.channels_last, self.image_size);
