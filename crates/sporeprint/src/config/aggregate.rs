@@ -62,7 +62,7 @@ pub enum NormStatistics {
     Frozen,
     /// Those of the folder, taken once before training, which stay.
     Adapted,
-    /// `Adapted` where the codes are more stable so, else `Frozen`.
+    /// `Adapted` where the pictures are of another make (enlarged, blurred, noisy) than those of the weights, else `Frozen`.
     Choose,
 }
 

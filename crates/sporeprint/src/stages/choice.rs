@@ -8,6 +8,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use sporeprint_cluster::{ChooseCodes, CodesCandidate, CodesScore, RowsView};
 
+use super::adapt;
 use super::codes::CodeSource;
 use super::fusion::Fusion;
 use super::{Images, StageError};
@@ -68,8 +69,12 @@ pub(super) fn codes_before_training(
     if matches!(choice.chosen, CodeKind::Untouched | CodeKind::Adapted) {
         return Ok(None);
     }
-    let before = [CodeKind::Adapted, CodeKind::Untouched].into_iter().find(|kind| choice.compared.contains(kind));
-    let Some(kind) = before else { return Ok(None) };
+    let is_adapted = session.dir.adapted().exists();
+    let kind = if is_adapted { CodeKind::Adapted } else { CodeKind::Untouched };
+    // An adapted encoder that was not trained further is the backbone.
+    if !choice.compared.contains(&kind) {
+        return Ok(None);
+    }
     let path = file(session, kind);
     if path.exists() {
         let codes = read_npy::<f32>(&path)?;
@@ -88,8 +93,9 @@ fn kinds(session: &Session) -> Vec<CodeKind> {
         return vec![CodeKind::Backbone];
     }
     let config = &session.config;
-    let trained = config.aggregate.epochs > 0;
     let is_adapted = session.dir.adapted().exists();
+    // The guard leaves an adapted encoder as it is.
+    let trained = config.aggregate.epochs > 0 && !(is_adapted && config.aggregate.guard);
     let mut kinds = Vec::new();
     // Without training the backbone is what it started as.
     if session.dir.untouched().exists() && (trained || is_adapted) {
@@ -119,6 +125,9 @@ fn eligible(session: &Session, kinds: &[CodeKind]) -> Result<(Vec<CodeKind>, Str
             return Err(StageError::NoSuchCodes { kind: kind.name() });
         }
         return Ok((vec![kind], format!("{} codes are taken, as the settings say", kind.name())));
+    }
+    if let (Some(words), false) = (adapt::reason(session)?, kinds.contains(&CodeKind::Adapted)) {
+        return Ok((vec![CodeKind::Backbone], words));
     }
     let eligible = [CodeKind::Untouched, CodeKind::Adapted, CodeKind::Backbone];
     Ok(if kinds.contains(&CodeKind::Untouched) {
@@ -161,8 +170,7 @@ pub(super) fn choose(
             write_npy(&file(session, kind), &[images.len(), *dim], rows)?;
         }
     }
-    let scored =
-        if kinds.len() > 1 { compare(session, images.len(), &kinds, &codes, Stage::Embed)? } else { Vec::new() };
+    let scored = if kinds.len() > 1 { compare(session, images.len(), &kinds, &codes)? } else { Vec::new() };
     let mut chosen = eligible[0];
     let mut words = words;
     if eligible.len() > 1 {
@@ -200,13 +208,12 @@ fn decide(candidates: &[(CodeKind, &CodesScore)]) -> (CodeKind, String) {
     (chosen, format!("{verdict} (stability under resampling: {})", figures.join(", ")))
 }
 
-/// Label-free figures of every kind, also in the log of a stage; none for folders too small to be resampled.
-pub(super) fn compare(
+/// Label-free figures of every kind, also in the log; none for folders too small to be resampled.
+fn compare(
     session: &Session,
     n_images: usize,
     kinds: &[CodeKind],
     codes: &[(Vec<f32>, usize)],
-    stage: Stage,
 ) -> Result<Vec<CodesScore>, StageError> {
     let n_clusters = expected_clusters(session, n_images);
     if n_images < 4 || !(2..n_images).contains(&n_clusters) {
@@ -218,7 +225,7 @@ pub(super) fn compare(
         })
         .collect::<Result<Vec<_>, StageError>>()?;
     let scores = ChooseCodes { seed: session.config.seed, ..ChooseCodes::new(n_clusters) }.run(&candidates)?.scores;
-    let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(stage))?;
+    let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Embed))?;
     for (name, figures) in figures(&scores) {
         let line = Metric::new("choose-codes", 0.0).text("codes", &name);
         log.append(&figures.iter().fold(line, |line, (name, figure)| line.number(name, *figure)))?;

@@ -4,7 +4,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::batch::{load_views, shuffled};
-use crate::encoder::{Encoder, Mode};
+use crate::encoder::{Encoder, Mode, NamedTensor, export};
 use crate::images::{ImageCache, ViewConfig};
 use crate::progress::Observer;
 
@@ -46,4 +46,44 @@ pub fn adapted(
     }
     observer.end();
     encoder
+}
+
+/// How much the channels behind the first convolution vary in one encoder's images beside another's: the mean over the channels
+/// of `ln(variance_after / variance_before)`, from the first batch norm's running statistics. 0 for an encoder without batch norm.
+///
+/// The first layer sees edges and grain, not kinds of things: enlarged or blurred pictures have less of both (below 0), noisy ones
+/// more, whatever they show. Later layers shift with what is shown, where the old statistics are worth keeping.
+pub fn first_layer_shift(before: &Encoder, after: &Encoder) -> f64 {
+    let first = |encoder: &Encoder| -> Option<NamedTensor> {
+        export(encoder).into_iter().find(|tensor| tensor.name.ends_with("running_var"))
+    };
+    let (Some(before), Some(after)) = (first(before), first(after)) else { return 0.0 };
+    let floor = |x: f32| f64::from(x).max(1e-12);
+    let ratios = before.data.iter().zip(&after.data).map(|(&before, &after)| (floor(after) / floor(before)).ln());
+    ratios.sum::<f64>() / before.data.len().max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoder::{Architecture, EncoderConfig, import};
+
+    #[test]
+    fn the_shift_is_the_mean_log_ratio_of_the_first_variances_only() {
+        for architecture in [Architecture::ResNet18, Architecture::Vgg11Bn] {
+            let config = EncoderConfig { architecture, width: 0.0625, ..EncoderConfig::default() };
+            let before = config.init(&Device::flex(), 3).expect("a network");
+            let mut tensors = export(&before);
+            let mut n_changed = 0;
+            for variance in tensors.iter_mut().filter(|tensor| tensor.name.ends_with("running_var")) {
+                let factor = if n_changed == 0 { (-0.5f32).exp() } else { 3.0 };
+                variance.data.iter_mut().for_each(|x| *x *= factor);
+                n_changed += 1;
+            }
+            assert!(n_changed > 1);
+            let after = import(before.clone(), &tensors).expect("the same shapes");
+            assert!((first_layer_shift(&before, &after) + 0.5).abs() <= 1e-6);
+            assert!(first_layer_shift(&before, &before).abs() <= 1e-12);
+        }
+    }
 }

@@ -14,7 +14,7 @@ mod proportions;
 mod schedule;
 mod sgd;
 
-pub use adapt::adapted;
+pub use adapt::{adapted, first_layer_shift};
 pub use aggregate::{Aggregation, Setup, clusterings};
 pub use average::WeightAverage;
 pub use checkpoint::{Checkpoint, CheckpointError, Newest, remove_all};
