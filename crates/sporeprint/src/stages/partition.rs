@@ -96,15 +96,17 @@ fn with_head(
     observer.begin("head on the codes", 0);
     let found: Vec<i32> = if objective == HeadObjective::LocalAggregation {
         let (codes, dim) = head.codes(rows, &watch(observer))?;
+        observer.end();
         let codes = RowsView::new(&codes, dim)?;
         let near = nearest_others(codes, near.k(), metric(config))?;
         let space = space(session, codes, &near, &[], observer)?;
         by_number(session, space.as_ref().map_or(codes, Codes::view), n_clusters, &near, &watch(observer))?
     } else {
         let start: Vec<u32> = labels.iter().map(|&label| label as u32).collect();
-        head.labels(rows, &near, &start, n_clusters, &watch(observer))?.iter().map(|&label| label as i32).collect()
+        let found = head.labels(rows, &near, &start, n_clusters, &watch(observer))?;
+        observer.end();
+        found.iter().map(|&label| label as i32).collect()
     };
-    observer.end();
     let (before, after) = (modularity(&near, &labels)?, modularity(&near, &found)?);
     let is_kept = after > before;
     let line = Metric::new("head", 0.0).number("modularity_before", before).number("modularity", after);

@@ -11,6 +11,7 @@ use sporeprint_cluster::{Init, KMeans, RowsView, nearest};
 
 use self::crops::{Crop, crops};
 use self::head::from_principal_components;
+pub(super) use self::head::principal_components;
 use super::average::WeightAverage;
 use super::checkpoint::Checkpoint;
 use super::embed::codes_of_all;

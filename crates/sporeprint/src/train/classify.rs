@@ -11,7 +11,7 @@ use super::sgd::{InTraining, Sgd};
 use crate::bank::MemoryBank;
 use crate::batch::{self, Source};
 use crate::config::TrainEncoderConfig;
-use crate::encoder::{Encoder, MOMENTUM, Mode, NamedTensor, export, import};
+use crate::encoder::{Encoder, MOMENTUM, Mode, NamedTensor, export, import, values};
 use crate::images::{CodeView, ImageCache};
 use crate::loss::{CodeLoss, UnitCodes, cross_entropy, instance_softmax};
 use crate::rng::Rng;
@@ -99,10 +99,6 @@ impl<'a> Classification<'a> {
             .sum();
         right as f64 / self.set.held_out.len() as f64
     }
-}
-
-fn values(rows: Tensor<2>) -> Vec<f32> {
-    rows.into_data().try_into_vec().expect("codes are f32")
 }
 
 /// Rows whose largest score is that of their label; ties count for the first class.

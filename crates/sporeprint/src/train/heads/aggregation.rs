@@ -1,14 +1,14 @@
 use burn::tensor::Device;
-use sporeprint_cluster::{Error, Metric, Pca, Progress, RowsView, Step, nearest};
+use sporeprint_cluster::{Error, Metric, Progress, RowsView, Step, nearest};
 
-use super::{CodesHead, Head, SCALE, check_finite, cosine, joined, tensor, values};
+use super::{CodesHead, Head, SCALE, check_finite, falling, joined, tensor};
 use crate::bank::MemoryBank;
 use crate::config::{AggregateConfig, Objective};
-use crate::encoder::{Linear, trained};
+use crate::encoder::{Linear, trained, values};
 use crate::loss::{UnitCodes, local_aggregation};
 use crate::neighbors::NeighborSets;
 use crate::rng::Rng;
-use crate::train::aggregate::{EPSILON, clusterings};
+use crate::train::aggregate::{EPSILON, clusterings, principal_components};
 use crate::train::proportions::Proportions;
 use crate::train::sgd::{InTraining, Sgd, SgdConfig};
 
@@ -42,6 +42,7 @@ impl CodesHead {
         let mut sgd = Sgd::new(SgdConfig { momentum: 0.9, weight_decay: 0.0 });
         let sizes = Proportions::fit(RowsView::new(bank.rows(), dim)?, &config, seed, 0)?;
         let total = EPOCHS * n.div_ceil(BATCH);
+        let learning_rate = falling(LEARNING_RATE, total);
         let mut order: Vec<u32> = (0..n as u32).collect();
         let mut step = 0;
         for epoch in 0..EPOCHS {
@@ -61,7 +62,7 @@ impl CodesHead {
                 let loss = local_aggregation(&codes, &bank, &sets, temperature, EPSILON).code_loss;
                 check_finite(loss.loss)?;
                 let mut gradients = joined(outputs, loss.gradient, &device).backward();
-                sgd.step_in_place(&mut head, &mut gradients, cosine(LEARNING_RATE, step, total));
+                sgd.step_in_place(&mut head, &mut gradients, learning_rate.at(step as f64));
                 bank.update(images, codes.rows(), config.mixing_rate);
                 step += 1;
                 if progress.report(Step { stage: "head", done: step, total, value: f64::from(loss.loss) }).is_break() {
@@ -75,13 +76,8 @@ impl CodesHead {
 
 /// `W (x - mean)` with the first components of the rows, as [`tensor`] scales them.
 fn principal(rows: RowsView<'_>, dim: usize, seed: u64, device: &Device) -> Result<Linear, Error> {
-    let pca = Pca::fit(rows, dim, seed)?;
-    let mut weight = pca.components().data().to_vec();
-    let mut bias: Vec<f32> = (weight.chunks_exact(rows.dim()))
-        .map(|w| -SCALE * w.iter().zip(pca.mean()).map(|(w, m)| w * m).sum::<f32>())
-        .collect();
-    weight.resize(dim * rows.dim(), 0.0);
-    bias.resize(dim, 0.0);
+    let (weight, mut bias) = principal_components(rows, dim, seed)?;
+    bias.iter_mut().for_each(|b| *b *= SCALE);
     Ok(Linear { weight: trained(weight, [dim, rows.dim()], device), bias: trained(bias, [dim], device) })
 }
 

@@ -1,7 +1,8 @@
 use burn::tensor::Device;
 use sporeprint_cluster::{Error, Neighbors, Progress, RowsView, Step};
 
-use super::{CodesHead, Head, HeadObjective, check_finite, cosine, joined, tensor, values};
+use super::{CodesHead, Head, HeadObjective, check_finite, falling, joined, tensor};
+use crate::encoder::values;
 use crate::loss::{cross_entropy, scan, temi};
 use crate::rng::Rng;
 use crate::train::sgd::{InTraining, Sgd, SgdConfig};
@@ -47,6 +48,7 @@ impl CodesHead {
         let mut sgd = Sgd::new(SgdConfig { momentum: 0.9, weight_decay: 0.0 });
         let mut prior = vec![1.0 / n_clusters as f32; n_clusters];
         let total = FIRST_STEPS + STEPS;
+        let learning_rate = falling(LEARNING_RATE, total);
         for step in 0..total {
             let mut rng = Rng::for_stage(seed, "head batches", step as u64);
             let images: Vec<u32> = (0..BATCH.min(n)).map(|_| rng.below(n) as u32).collect();
@@ -75,7 +77,7 @@ impl CodesHead {
                 (found.loss, joined(outputs, found.first, &device) + joined(beside, found.second, &device))
             };
             check_finite(loss)?;
-            sgd.step_in_place(&mut head, &mut sum.backward(), cosine(LEARNING_RATE, step, total));
+            sgd.step_in_place(&mut head, &mut sum.backward(), learning_rate.at(step as f64));
             if progress.report(Step { stage: "head", done: step + 1, total, value: f64::from(loss) }).is_break() {
                 return Err(Error::Cancelled { stage: "head" });
             }

@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData, activation::relu};
 use serde::{Deserialize, Serialize};
 use sporeprint_cluster::{Error, RowsView};
 
-use crate::encoder::{Generator, Linear};
+use super::schedule::{LearningRate, Schedule};
+use crate::encoder::{Generator, Linear, values};
 
 /// What a head on the final codes learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,19 +78,15 @@ fn tensor(rows: RowsView<'_>, images: &[u32], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(data, [images.len(), rows.dim()]), device)
 }
 
-fn values(rows: Tensor<2>) -> Vec<f32> {
-    rows.into_data().try_into_vec().expect("scores are f32")
-}
-
 /// `sum(outputs * gradient)`, whose gradient on the outputs is the one given.
 fn joined(outputs: Tensor<2>, gradient: Vec<f32>, device: &Device) -> Tensor<1> {
     let shape = outputs.dims();
     (outputs * Tensor::from_data(TensorData::new(gradient, shape), device)).sum()
 }
 
-/// Half a cosine from the base to nothing.
-fn cosine(base: f64, step: usize, n_steps: usize) -> f64 {
-    0.5 * base * (1.0 + (std::f64::consts::PI * step as f64 / n_steps as f64).cos())
+/// Half a cosine from the base to nothing, counted in steps.
+fn falling(base: f64, n_steps: usize) -> LearningRate {
+    LearningRate { base, warm_up: 0.0, schedule: Schedule::Cosine { epochs: n_steps as f64, floor: 0.0 } }
 }
 
 /// A loss that is not finite: codes of that kind cannot be learnt from.
