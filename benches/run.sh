@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Whole training and evaluation steps, here and in PyTorch, alternating in one run.
 # Usage: [CASES=FILE] [LOG=FILE] benches/run.sh [THREADS]   (default 2; PyTorch comes from PyPI into benches/.venv)
-# Writes the section "Training speed" of benches/RESULTS.md.
+# Writes the section "Training speed" of benches/RESULTS.md for the instructions that this processor has.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 threads="${1:-2}"

@@ -1,4 +1,4 @@
-"""Turns the lines of a run into the section "Training speed" of RESULTS.md: ratios.py LOG THREADS RESULTS"""
+"""Turns the lines of a run into the section "Training speed" of RESULTS.md for this kind of processor: ratios.py LOG THREADS RESULTS"""
 import json
 import pathlib
 import platform
@@ -16,8 +16,11 @@ for line in pathlib.Path(log).read_text().splitlines():
         case[kind] = run
 
 processor = platform.processor() or platform.machine()
-model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-out = ["## Training speed", "",
+cpuinfo = pathlib.Path("/proc/cpuinfo").read_text()
+model = re.search(r"model name\s*: (.*)", cpuinfo)
+widest = next((name for flag, name in [("avx512f", "AVX-512"), ("avx2", "AVX2")] if f" {flag} " in cpuinfo), platform.machine())
+title = f"## Training speed, {widest}"
+out = [title, "",
        f"Images per second, {threads} threads, {model.group(1) if model else processor}; the better of two alternating",
        "rounds (each the median of its steps). The ratio is to PyTorch's better `f32` layout; `bf16` is for information.",
        "Made by `benches/run.sh`.", "",
@@ -34,6 +37,6 @@ section = "\n".join(out) + "\n"
 path = pathlib.Path(results)
 text = path.read_text() if path.exists() else "# Results\n"
 others = re.split(r"(?m)^(?=## )", text)
-kept = [part for part in others if not part.startswith("## Training speed")]
+kept = [part for part in others if part.splitlines()[0].strip() != title]
 path.write_text("\n\n".join(part.strip() for part in [*kept, section]) + "\n")
 print(section)
