@@ -158,6 +158,13 @@ const tests = {
       check((await page.locator("#count").innerText()).startsWith(`${expected} image`), `${kind}: ${expected}`);
     }
   },
+  "a cluster's name stands behind its number, as text": async ({ page, go }) => {
+    await go("cluster.html#0");
+    check((await page.locator("#title").innerText()) === "Cluster 0: fly agaric & <b>friends</b>", "the title");
+    await go("clusters.html");
+    await page.fill("#filter", "agaric");
+    await page.waitForFunction(() => document.getElementById("count").textContent === "1 cluster");
+  },
   "the arrow keys move through the grid": async ({ page, go }) => {
     await go("cluster.html#0");
     await page.locator("#grid a").first().focus();

@@ -109,6 +109,12 @@ fn clip_names_clusters_of_its_own_run_and_of_another() {
     assert_eq!(rows.as_array().unwrap().len(), 3);
     let table = fs_err::read_to_string(example.path("clip/names.csv")).unwrap();
     assert!(table.starts_with("cluster,size,name,similarity,share,distinctive,others\n"), "{table}");
+    let pages = fs_err::read_to_string(example.path("clip/report/data/run.js")).unwrap();
+    assert!(
+        pages.contains("\"name\":\"red cap\"")
+            || pages.contains("\"name\":\"brown cap\"")
+            || pages.contains("white stem")
+    );
     assert!(table.lines().skip(1).all(|line| line.contains("cap") || line.contains("stem")), "{table}");
 
     check_failure(&example.verb(&["name", "pixels", "--words", "words.txt"]), &["CLIP", "--weights"]);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use sporeprint::images::{
-    CacheConfig, CacheError, FindOptions, FoundImage, ImageCache, RgbImage, RgbView, ViewConfig, find_images,
+    CacheConfig, CacheError, Filter, FindOptions, FoundImage, ImageCache, RgbImage, RgbView, ViewConfig, find_images,
     render_views, resize, resize_and_crop, save_png,
 };
 use sporeprint::rng::Rng;
@@ -12,7 +12,7 @@ use sporeprint::rng::Rng;
 fn picture(width: usize, height: usize, seed: u64) -> RgbImage {
     let mut rng = Rng::new(seed);
     let coarse = RgbImage::new(7, 5, (0..7 * 5 * 3).map(|_| rng.next_u64() as u8).collect());
-    resize(coarse.view(), width, height)
+    resize(coarse.view(), width, height, Filter::Bilinear)
 }
 
 /// Folder of `n` pictures of different shapes and one file that is none.
@@ -43,7 +43,7 @@ fn bytes_of(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// The fixture was made by Pillow: `Image.fromarray(src).resize((ow, oh), Image.BILINEAR)`.
+/// The fixtures were made by Pillow: `Image.fromarray(src).resize((ow, oh), filter)`.
 #[test]
 fn resizing_equals_pillow_bit_for_bit() {
     #[derive(serde::Deserialize)]
@@ -55,14 +55,18 @@ fn resizing_equals_pillow_bit_for_bit() {
         src: Vec<Vec<[u8; 3]>>,
         dst: Vec<Vec<[u8; 3]>>,
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../reference/fixtures/pil_bilinear.json");
-    let text = std::fs::read_to_string(path).expect("the fixture of Pillow's resize");
-    let cases: Vec<Case> = serde_json::from_str(&text).expect("a list of cases");
-    assert!(!cases.is_empty());
-    for case in cases {
-        let source = case.src.concat().concat();
-        let got = resize(RgbView::new(case.w, case.h, &source), case.ow, case.oh);
-        assert_eq!(got.data, case.dst.concat().concat(), "{} x {} to {} x {}", case.w, case.h, case.ow, case.oh);
+    for filter in [Filter::Bilinear, Filter::Bicubic] {
+        let name = format!("pil_{}.json", filter.name());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reference/fixtures").join(&name);
+        let text = std::fs::read_to_string(path).expect("the fixture of Pillow's resize");
+        let cases: Vec<Case> = serde_json::from_str(&text).expect("a list of cases");
+        assert!(!cases.is_empty());
+        for case in cases {
+            let source = case.src.concat().concat();
+            let got = resize(RgbView::new(case.w, case.h, &source), case.ow, case.oh, filter);
+            let shape = format!("{name}: {} x {} to {} x {}", case.w, case.h, case.ow, case.oh);
+            assert_eq!(got.data, case.dst.concat().concat(), "{shape}");
+        }
     }
 }
 
@@ -85,10 +89,10 @@ fn a_cache_holds_what_decoding_gives_and_names_what_it_skips() {
         let original = picture(40 + number, 90 - number, number as u64);
         assert_eq!((entry.width, entry.height), (original.width, original.height));
         assert_eq!(entry.label.as_deref(), Some(["amanita", "boletus"][number % 2]));
-        assert_eq!(built.cache.eval(i), resize_and_crop(original.view(), 16).data);
+        assert_eq!(built.cache.eval(i), resize_and_crop(original.view(), 16, Filter::Bilinear).data);
         let view = built.cache.view(i);
         assert_eq!(view.width.min(view.height), 32);
-        assert_eq!(view.to_image(), resize(original.view(), view.width, view.height));
+        assert_eq!(view.to_image(), resize(original.view(), view.width, view.height, Filter::Bilinear));
     }
 }
 

@@ -56,5 +56,8 @@ pub(crate) fn name(args: &NameVerb, json: bool, talk: &Talk) -> Result<Outcome> 
         }
     }
     talk.note(&format!("wrote {}", session.dir.names().display()));
+    if session.dir.report().exists() {
+        stages::report(&session, &images, talk)?;
+    }
     Ok(outcome(&images))
 }

@@ -331,7 +331,7 @@ fn codes_that_cannot_be_grouped_are_refused_or_grouped_as_documented() {
 
 #[test]
 fn saved_again_and_resized_pictures_are_copies_of_the_first_and_mirrored_ones_are_not() {
-    use sporeprint::images::{DecodeLimits, RgbImage, decode_file, resize, save_png};
+    use sporeprint::images::{DecodeLimits, Filter, RgbImage, decode_file, resize, save_png};
     let example = Example::new(24);
     let (files, list, _) = pictures_with_codes(&example);
     std::fs::remove_file(list).unwrap();
@@ -340,7 +340,8 @@ fn saved_again_and_resized_pictures_are_copies_of_the_first_and_mirrored_ones_ar
     let beside = |name: &str| original.with_file_name(name);
     std::fs::copy(original, beside("zz-copy.png")).unwrap();
     let (width, height) = (picture.view().width, picture.view().height);
-    save_png(&beside("zz-small.png"), &resize(picture.view(), width * 3 / 4, height * 3 / 4)).unwrap();
+    save_png(&beside("zz-small.png"), &resize(picture.view(), width * 3 / 4, height * 3 / 4, Filter::Bilinear))
+        .unwrap();
     let mirrored = (0..height)
         .flat_map(|y| picture.view().row(y).chunks_exact(3).rev().flatten().copied().collect::<Vec<u8>>())
         .collect();

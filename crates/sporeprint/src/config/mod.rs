@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::encoder::{EncoderConfig, FrozenConfig, WeightsSource};
-use crate::images::{ViewConfig, content_hash};
+use crate::images::{CacheConfig, Filter, ViewConfig, content_hash};
 use crate::run::Stage;
 use crate::train::{LearningRate, Schedule, SgdConfig};
 
@@ -225,6 +225,12 @@ impl RunConfig {
     /// Side of the square pictures that the encoder sees, in pixels.
     pub fn image_size(&self) -> usize {
         self.frozen.as_ref().map_or(self.encoder.image_size, FrozenConfig::image_size)
+    }
+
+    /// How photographs become the pictures that the encoder takes.
+    pub fn cache(&self) -> CacheConfig {
+        let filter = self.frozen.as_ref().map_or(Filter::default(), FrozenConfig::filter);
+        CacheConfig { filter, ..CacheConfig::new(self.image_size()) }
     }
 
     /// Checks every setting that does not depend on the images.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::resize::resize;
+use super::resize::{Filter, resize};
 use super::rgb::RgbView;
 
 /// 256-bit difference hash of a picture; similar pictures differ in few bits.
@@ -34,7 +34,7 @@ impl DHash {
 /// # Reference
 /// Krawetz 2013, "Kind of like that" (dHash). Differs: 16 x 16 bits instead of 8 x 8, and the dead zone.
 pub fn dhash(picture: RgbView<'_>) -> DHash {
-    let small = resize(picture, 17, 16);
+    let small = resize(picture, 17, 16, Filter::Bilinear);
     let mut words = [0u64; 4];
     for y in 0..16 {
         let row: Vec<u32> = small.view().row(y).chunks_exact(3).map(luma).collect();
@@ -113,7 +113,7 @@ mod tests {
     fn picture(seed: u64) -> RgbImage {
         let mut rng = Rng::new(seed);
         let coarse = RgbImage::new(9, 9, (0..9 * 9 * 3).map(|_| rng.next_u64() as u8).collect());
-        resize(coarse.view(), 160, 120)
+        resize(coarse.view(), 160, 120, Filter::Bilinear)
     }
 
     /// Values of the reference implementation (`xxhash` 3.5 for Python).
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn resized_copies_are_near_and_others_far() {
         let first = picture(1);
-        let half = resize(first.view(), 80, 60);
+        let half = resize(first.view(), 80, 60, Filter::Bilinear);
         assert!(dhash(first.view()).distance(&dhash(half.view())) <= 6);
         assert!(dhash(first.view()).distance(&dhash(picture(2).view())) >= 60);
     }

@@ -35,6 +35,6 @@ pub use grid::{Grid, GridError};
 pub use hash::{DHash, content_hash, dhash};
 pub use idx::IdxError;
 pub use manifest::{ManifestError, Selection, apply_labels, read_manifest};
-pub use resize::{fit_short_side, resize, resize_and_crop};
+pub use resize::{Filter, fit_short_side, resize, resize_and_crop};
 pub use rgb::{RgbImage, RgbView};
 pub use signature::Signature;

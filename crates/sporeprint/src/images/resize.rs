@@ -1,9 +1,52 @@
-//! Bilinear resizing with antialiasing, bit for bit as Pillow does it.
+//! Resizing with antialiasing, bit for bit as Pillow does it.
+
+use serde::{Deserialize, Serialize};
 
 use super::rgb::{RgbImage, RgbView};
 
 /// Binary places of the fixed-point weights, as in Pillow: 32 bits less 8 of the sample and 2 of headroom.
 const PRECISION_BITS: u32 = 22;
+
+/// How much each source pixel counts, by its distance from where the new pixel looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Filter {
+    /// `1 - |x|` up to 1: what networks trained with torchvision's transforms expect.
+    #[default]
+    Bilinear,
+    /// Keys' cubic with a = -1/2 up to 2: what DINOv2 and CLIP were trained with.
+    Bicubic,
+}
+
+impl Filter {
+    /// Half-width, in pixels of the coarser grid.
+    fn support(self) -> f64 {
+        match self {
+            Self::Bilinear => 1.0,
+            Self::Bicubic => 2.0,
+        }
+    }
+
+    /// Weight at distance `x`, the arithmetic in Pillow's order.
+    fn weight(self, x: f64) -> f64 {
+        const A: f64 = -0.5;
+        let x = x.abs();
+        match self {
+            Self::Bilinear => (1.0 - x).max(0.0),
+            Self::Bicubic if x < 1.0 => ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0,
+            Self::Bicubic if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * A,
+            Self::Bicubic => 0.0,
+        }
+    }
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+        }
+    }
+}
 
 /// Part of a resized picture that is wanted, in pixels of the resized picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,15 +57,15 @@ pub(crate) struct Window {
     pub(crate) height: usize,
 }
 
-/// Resized picture, equal to Pillow's `Image.resize((width, height), BILINEAR)`.
+/// Resized picture, equal to Pillow's `Image.resize((width, height), filter)`.
 ///
-/// For each output position: scale = in/out, filter scale s = max(scale, 1), centre (x + 1/2) scale, a triangle of
-/// half-width s normalised to sum 1, rounded to 22-bit fixed point; first along rows to 8 bits, then along columns.
+/// For each output position: scale = in/out, filter scale s = max(scale, 1), centre (x + 1/2) scale, the filter stretched
+/// by s and normalised to sum 1, rounded to 22-bit fixed point; first along rows to 8 bits, then along columns.
 ///
 /// # Panics
 /// - when a side of either picture is 0
-pub fn resize(source: RgbView<'_>, width: usize, height: usize) -> RgbImage {
-    resize_window(source, width, height, Window { left: 0, top: 0, width, height })
+pub fn resize(source: RgbView<'_>, width: usize, height: usize, filter: Filter) -> RgbImage {
+    resize_window(source, (width, height), Window { left: 0, top: 0, width, height }, filter)
 }
 
 /// Size after the shorter side is brought to `size`: the longer one is `floor(size * long / short)`, as torchvision has it.
@@ -42,10 +85,10 @@ pub fn fit_short_side(width: usize, height: usize, size: usize) -> (usize, usize
 ///
 /// # Panics
 /// - when a side of the source or `size` is 0
-pub fn resize_and_crop(source: RgbView<'_>, size: usize) -> RgbImage {
+pub fn resize_and_crop(source: RgbView<'_>, size: usize, filter: Filter) -> RgbImage {
     let (width, height) = fit_short_side(source.width, source.height, size);
     let (left, top) = (centre_offset(width, size), centre_offset(height, size));
-    resize_window(source, width, height, Window { left, top, width: size, height: size })
+    resize_window(source, (width, height), Window { left, top, width: size, height: size }, filter)
 }
 
 /// `round((whole - part) / 2)`, halves to even, as Python rounds.
@@ -56,9 +99,15 @@ pub(crate) fn centre_offset(whole: usize, part: usize) -> usize {
 }
 
 /// The part `window` of `source` resized to `width` x `height`.
-pub(crate) fn resize_window(source: RgbView<'_>, width: usize, height: usize, window: Window) -> RgbImage {
-    let columns = Taps::new(source.width, (0.0, source.width as f64), width, window.left, window.width);
-    let rows = Taps::new(source.height, (0.0, source.height as f64), height, window.top, window.height);
+pub(crate) fn resize_window(
+    source: RgbView<'_>,
+    (width, height): (usize, usize),
+    window: Window,
+    filter: Filter,
+) -> RgbImage {
+    let whole = |length: usize| (0.0, length as f64);
+    let columns = Taps::filtered(filter, source.width, whole(source.width), width, window.left, window.width);
+    let rows = Taps::filtered(filter, source.height, whole(source.height), height, window.top, window.height);
     let mut scratch = Vec::new();
     let mut data = vec![0; window.width * window.height * 3];
     apply(source, &columns, &rows, &mut scratch, &mut data);
@@ -74,13 +123,17 @@ pub(crate) struct Taps {
 }
 
 impl Taps {
-    /// Taps of output positions `first..first + count` of `out_size`, spread over the part `part` (start, end) of a
-    /// source axis of `in_size` positions.
+    /// Bilinear taps of output positions `first..first + count` of `out_size`, spread over the part `part` (start, end) of
+    /// a source axis of `in_size` positions.
     pub(crate) fn new(in_size: usize, part: (f64, f64), out_size: usize, first: usize, count: usize) -> Self {
+        Self::filtered(Filter::Bilinear, in_size, part, out_size, first, count)
+    }
+
+    fn filtered(filter: Filter, in_size: usize, part: (f64, f64), out_size: usize, first: usize, count: usize) -> Self {
         assert!(in_size > 0 && out_size > 0, "cannot resize {in_size} pixels to {out_size}");
         let scale = (part.1 - part.0) / out_size as f64;
-        let support = scale.max(1.0);
-        let inverse = 1.0 / support;
+        let stretch = scale.max(1.0);
+        let (support, inverse) = (filter.support() * stretch, 1.0 / stretch);
         let mut taps = Self { spans: Vec::with_capacity(count), weights: Vec::new() };
         let mut exact = Vec::new();
         for x in first..first + count {
@@ -89,11 +142,11 @@ impl Taps {
             let start = (centre - support + 0.5) as usize;
             let end = ((centre + support + 0.5) as usize).min(in_size);
             exact.clear();
-            exact.extend((start..end).map(|i| (1.0 - ((i as f64 - centre + 0.5) * inverse).abs()).max(0.0)));
+            exact.extend((start..end).map(|i| filter.weight((i as f64 - centre + 0.5) * inverse)));
             let sum: f64 = exact.iter().sum();
             let from = taps.weights.len();
             let one = f64::from(1u32 << PRECISION_BITS);
-            taps.weights.extend(exact.iter().map(|weight| (weight / sum * one + 0.5) as i32));
+            taps.weights.extend(exact.iter().map(|weight| (weight / sum * one + 0.5f64.copysign(*weight)) as i32));
             taps.spans.push((start, from..taps.weights.len()));
         }
         taps
@@ -143,7 +196,7 @@ fn resize_row(source: &[u8], columns: &Taps, out: &mut [u8]) {
     }
 }
 
-/// Rounded sums are never negative, and exceed 255 by rounding of the weights at most.
+/// Bilinear sums are never negative and exceed 255 by rounding of the weights at most; bicubic ones overshoot at edges.
 fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
@@ -161,7 +214,9 @@ mod tests {
     #[test]
     fn the_same_size_is_the_same_picture() {
         let picture = noise(13, 9);
-        assert_eq!(resize(picture.view(), 13, 9), picture);
+        for filter in [Filter::Bilinear, Filter::Bicubic] {
+            assert_eq!(resize(picture.view(), 13, 9, filter), picture);
+        }
     }
 
     #[test]
@@ -169,11 +224,11 @@ mod tests {
         for (width, height) in [(61, 40), (40, 61), (17, 17), (9, 120), (300, 5)] {
             let picture = noise(width, height);
             let (full_width, full_height) = fit_short_side(width, height, 16);
-            let full = resize(picture.view(), full_width, full_height);
+            let full = resize(picture.view(), full_width, full_height, Filter::Bicubic);
             let (left, top) = (centre_offset(full_width, 16), centre_offset(full_height, 16));
             let cropped: Vec<u8> =
                 (top..top + 16).flat_map(|y| full.view().row(y)[left * 3..(left + 16) * 3].to_vec()).collect();
-            assert_eq!(resize_and_crop(picture.view(), 16).data, cropped, "{width} x {height}");
+            assert_eq!(resize_and_crop(picture.view(), 16, Filter::Bicubic).data, cropped, "{width} x {height}");
         }
     }
 
@@ -186,9 +241,11 @@ mod tests {
     #[test]
     fn thin_pictures_keep_every_side() {
         for (width, height) in [(1, 1), (20_000, 2), (1, 8_000)] {
-            let picture = resize_and_crop(RgbImage::filled(width, height, [9, 200, 31]).view(), 64);
-            assert_eq!((picture.width, picture.height), (64, 64));
-            assert!(picture.data.chunks_exact(3).all(|rgb| rgb == [9, 200, 31]));
+            for filter in [Filter::Bilinear, Filter::Bicubic] {
+                let picture = resize_and_crop(RgbImage::filled(width, height, [9, 200, 31]).view(), 64, filter);
+                assert_eq!((picture.width, picture.height), (64, 64));
+                assert!(picture.data.chunks_exact(3).all(|rgb| rgb == [9, 200, 31]));
+            }
         }
     }
 }

@@ -6,8 +6,9 @@ use fs_err as fs;
 
 use super::ReportError;
 use crate::run::tables::{
-    Assignment, ClusterRow, ImageRow, KCurve, Metric, NeighborTable, Quality, SkippedRow, TableError, read_assignments,
-    read_clusters, read_images, read_k_curve, read_metrics, read_neighbors, read_quality, read_skipped,
+    Assignment, ClusterRow, ImageRow, KCurve, Metric, NameRow, NeighborTable, Quality, SkippedRow, TableError,
+    read_assignments, read_clusters, read_images, read_k_curve, read_metrics, read_names, read_neighbors, read_quality,
+    read_skipped,
 };
 use crate::run::{NpyError, RunDir, read_npy};
 
@@ -26,6 +27,8 @@ pub struct ReportData {
     pub assignments: Vec<Assignment>,
     /// One row per cluster.
     pub clusters: Vec<ClusterRow>,
+    /// What clusters are called, where somebody gave words.
+    pub names: Vec<NameRow>,
     /// Nearest images of every image.
     pub neighbors: Option<NeighborTable>,
     /// Place of every image on the map.
@@ -58,6 +61,7 @@ impl ReportData {
             skipped: optional(&run.skipped(), read_skipped)?.unwrap_or_default(),
             assignments: optional(&run.assignments(), read_assignments)?.unwrap_or_default(),
             clusters: optional(&run.clusters_csv(), read_clusters)?.unwrap_or_default(),
+            names: optional(&run.names(), read_names)?.unwrap_or_default(),
             neighbors: optional(&run.neighbors(), read_neighbors)?,
             map: optional(&run.map(), read_map)?,
             metrics: optional(&run.metrics(), read_metrics)?.unwrap_or_default(),

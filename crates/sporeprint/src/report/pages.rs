@@ -17,7 +17,7 @@ pub(super) fn clusters(summary: &Summary) -> Page {
         r#"<h1>Clusters</h1>
 <p class="lead">Each card shows the medoid, the most typical image, large, and the images nearest to the cluster's centre beside it.</p>
 <div class="tools" role="search" aria-label="Clusters">
-<label>Find by id or label<input type="search" id="filter" placeholder="12 or a label"></label>
+<label>Find by id, name or label<input type="search" id="filter" placeholder="12 or a word"></label>
 <label>Order<select id="sort"><option value="size">largest first</option><option value="small">smallest first</option><option value="tight">tightest first</option><option value="loose">loosest first</option><option value="odd">most odd images first</option><option value="id">by id</option></select></label>
 <label class="check"{singles}><input type="checkbox" id="singles" checked> clusters of one too</label>
 <span class="count" id="count" role="status"></span>

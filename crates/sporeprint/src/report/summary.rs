@@ -8,6 +8,8 @@ use super::ReportData;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ClusterSummary {
     pub(crate) id: i32,
+    /// Nearest of the words that somebody gave.
+    pub(crate) name: Option<String>,
     pub(crate) size: usize,
     pub(crate) spread: f32,
     pub(crate) medoid: u32,
@@ -58,6 +60,7 @@ impl Summary {
         let label_ids: Vec<i32> = data.images.iter().map(|image| label_id(&image.label)).collect();
 
         let known: BTreeMap<i32, _> = data.clusters.iter().map(|row| (row.cluster, row)).collect();
+        let names: BTreeMap<i32, String> = data.names.iter().map(|row| (row.cluster, row.name.clone())).collect();
         let mut clusters = Vec::new();
         let mut start = 0;
         for images in order.chunk_by(|&a, &b| cluster(a) == cluster(b)) {
@@ -66,6 +69,7 @@ impl Summary {
             if !data.assignments.is_empty() {
                 clusters.push(ClusterSummary {
                     id,
+                    name: names.get(&id).cloned(),
                     size: images.len(),
                     spread: row.map_or_else(
                         || (images.iter().map(|&i| f64::from(distance(i))).sum::<f64>() / images.len() as f64) as f32,

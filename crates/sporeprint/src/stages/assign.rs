@@ -10,7 +10,7 @@ use super::import::entries_of;
 use super::prepare::prepare_alike;
 use super::{Images, StageError};
 use crate::embeddings::Embeddings;
-use crate::images::{CacheConfig, FindOptions, FoundImage, ImageCache, Skipped, find_images};
+use crate::images::{FindOptions, FoundImage, ImageCache, Skipped, find_images};
 use crate::progress::Observer;
 use crate::run::tables::{read_assignments, read_clusters};
 use crate::run::{Session, Stage, read_npy};
@@ -46,7 +46,7 @@ pub fn assign(
     let clusters = Clusters::of(session)?;
     let found = find_new(session, paths)?;
     observer.begin("reading images", found.len() as u64);
-    let built = ImageCache::build(scratch, &found, &CacheConfig::new(session.config.image_size()), &|progress| {
+    let built = ImageCache::build(scratch, &found, &session.config.cache(), &|progress| {
         observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
     })?;
     observer.end();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Labels, RunConfig};
 use crate::images::{
-    Built, CacheConfig, DHash, FindOptions, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images,
+    Built, DHash, FindOptions, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images,
 };
 use crate::progress::Observer;
 use crate::report::{Picture, visible};
@@ -172,7 +172,7 @@ pub fn scan(session: &mut Session, observer: &dyn Observer) -> Result<Images, St
         let paths: Vec<String> = config.images.paths.iter().map(|p| p.display().to_string()).collect();
         return Err(StageError::NoImages { paths: paths.join(", ") });
     }
-    let cache_config = CacheConfig::new(config.image_size());
+    let cache_config = config.cache();
     let dir = session.dir.cache();
     // A cache that is there was made for this run: should the images have changed since, that is an error and said.
     let built = if dir.exists() && session.is_done(Stage::Images) {

@@ -110,7 +110,8 @@ fn picture_codes(
     let places: HashMap<&str, usize> = images.entries.iter().enumerate().map(|(i, e)| (e.name.as_str(), i)).collect();
     let found: Vec<_> = found.into_iter().filter(|image| places.contains_key(image.name.as_str())).collect();
     observer.begin("reading images", found.len() as u64);
-    let built = ImageCache::build(scratch, &found, &CacheConfig::new(config.image_size()), &|progress| {
+    let cache = CacheConfig { filter: config.filter(), ..CacheConfig::new(config.image_size()) };
+    let built = ImageCache::build(scratch, &found, &cache, &|progress| {
         observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
     })?;
     observer.end();

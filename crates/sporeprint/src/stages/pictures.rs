@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::StageError;
-use crate::images::{DecodeLimits, ImageCache, decode_file, fit_short_side, resize};
+use crate::images::{DecodeLimits, Filter, ImageCache, decode_file, fit_short_side, resize};
 use crate::report::Picture;
 use crate::run::RunDir;
 use crate::run::tables::read_images;
@@ -52,7 +52,7 @@ impl Pictures {
             return None;
         }
         let (width, height) = fit_short_side(whole.width, whole.height, SIDE.min(whole.width).min(whole.height));
-        let small = resize(whole.view(), width, height);
+        let small = resize(whole.view(), width, height, Filter::Bilinear);
         Some(Picture { width: width as u32, height: height as u32, data: small.data.into() })
     }
 }

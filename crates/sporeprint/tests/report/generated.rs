@@ -6,8 +6,9 @@ use fs_err as fs;
 use image::{Rgb, RgbImage};
 use sporeprint::report::{Picture, ReportData};
 use sporeprint::run::tables::{
-    Assignment, ClusterRow, ImageRow, ImageStatus, KCurve, KPoint, Metric, NeighborTable, Quality, SkippedRow,
-    write_assignments, write_clusters, write_images, write_k_curve, write_neighbors, write_quality, write_skipped,
+    Assignment, ClusterRow, ImageRow, ImageStatus, KCurve, KPoint, Metric, NameRow, NeighborTable, Quality, SkippedRow,
+    write_assignments, write_clusters, write_images, write_k_curve, write_names, write_neighbors, write_quality,
+    write_skipped,
 };
 use sporeprint::run::{RunDir, write_npy};
 
@@ -122,6 +123,7 @@ impl GeneratedRun {
             ],
             assignments,
             clusters,
+            names: vec![name_row(0, "fly agaric & <b>friends</b>")],
             neighbors: Some(NeighborTable { k, indices, similarities }),
             map: Some(map),
             metrics: metrics(),
@@ -163,6 +165,7 @@ impl GeneratedRun {
         write_skipped(&run.skipped(), &data.skipped).expect("skipped");
         write_assignments(run, &data.assignments).expect("assignments");
         write_clusters(&run.clusters_csv(), &data.clusters).expect("clusters");
+        write_names(&run.names(), &data.names).expect("names");
         write_neighbors(&run.neighbors(), data.neighbors.as_ref().expect("neighbors")).expect("neighbors");
         let map = data.map.as_ref().expect("map");
         write_npy(&run.map(), &[map.len(), 2], map.as_flattened()).expect("map");
@@ -307,4 +310,16 @@ pub(crate) fn picture(index: usize, kind: usize, side: u32) -> Picture<'static> 
         Rgb(color.map(|c| c.clamp(0., 255.) as u8))
     });
     Picture { width: side, height: side, data: drawn.into_raw().into() }
+}
+
+fn name_row(cluster: i32, name: &str) -> NameRow {
+    NameRow {
+        cluster,
+        size: 40,
+        name: name.to_owned(),
+        similarity: 0.27,
+        share: 0.8,
+        distinctive: name.to_owned(),
+        others: "puffball; morel".to_owned(),
+    }
 }

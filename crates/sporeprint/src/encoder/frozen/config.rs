@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FrozenEncoder, FrozenError, OnnxConfig, Pixels, PixelsConfig, Simple, SimpleConfig, onnx};
 use crate::encoder::{TokenCode, VisionTransformer, VisionTransformerConfig, open_pictures};
-use crate::images::{ImageCache, content_hash};
+use crate::images::{Filter, ImageCache, content_hash};
 use crate::progress::Observer;
 
 /// Published weights that a hint names.
@@ -65,6 +65,15 @@ impl FrozenConfig {
             Self::Simple(config) => config.image_size,
             Self::Dinov2(config) | Self::Clip(config) => config.image_size,
             Self::Onnx(config) => config.image_size(),
+        }
+    }
+
+    /// How photographs are brought to that size: as they were when the weights were trained.
+    pub fn filter(&self) -> Filter {
+        match self {
+            Self::Pixels(_) | Self::Simple(_) => Filter::Bilinear,
+            Self::Dinov2(_) | Self::Clip(_) => Filter::Bicubic,
+            Self::Onnx(config) => config.filter.unwrap_or_default(),
         }
     }
 

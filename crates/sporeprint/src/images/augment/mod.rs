@@ -33,8 +33,10 @@ pub struct ViewConfig {
     pub hue: f32,
     /// Probability of a grey view.
     pub grey: f32,
-    /// Probability of Gaussian blur, its sigma up to 1/112 of the view's side.
+    /// Probability of Gaussian blur.
     pub blur: f32,
+    /// Largest sigma of that blur, as a share of the view's side; the smallest is a tenth of it.
+    pub blur_sigma: f32,
     /// Largest turn either way, in degrees.
     pub rotation: f32,
     /// Probability that what lies outside an ellipse about the image's centre fades to a random colour.
@@ -98,6 +100,7 @@ impl ViewConfig {
             hue: 0.4,
             grey: 0.2,
             blur: 0.0,
+            blur_sigma: 1.0 / 112.0,
             rotation: 0.0,
             background: 0.0,
         }
@@ -115,6 +118,7 @@ impl ViewConfig {
             hue: 0.0,
             grey: 0.0,
             blur: 0.0,
+            blur_sigma: 1.0 / 112.0,
             rotation: 0.0,
             background: 0.0,
         }
@@ -165,6 +169,7 @@ impl ViewConfig {
         ] {
             within(name, value, 0.0, 1.0)?;
         }
+        within("blur_sigma", self.blur_sigma, 0.001, 0.1)?;
         within("hue", self.hue, 0.0, 0.5)?;
         within("rotation", self.rotation, 0.0, 180.0)
     }

@@ -35,7 +35,7 @@ pub fn render_into(image: RgbView<'_>, size: usize, config: &ViewConfig, rng: &m
     }
     fade_surroundings(image, size, &placement, config, rng, out);
     let blurred = rng.chance(config.blur);
-    let sigma = rng.range(0.1, 1.0) * size as f32 / 112.0;
+    let sigma = rng.range(0.1, 1.0) * config.blur_sigma * size as f32;
     if blurred {
         blur(out, size, sigma);
     }
@@ -181,12 +181,12 @@ fn blur(picture: &mut [u8], size: usize, sigma: f32) {
 mod tests {
     use super::*;
     use crate::images::augment::Factor;
-    use crate::images::resize::{resize, resize_and_crop};
+    use crate::images::resize::{Filter, resize, resize_and_crop};
 
     fn smooth(width: usize, height: usize) -> RgbImage {
         let mut rng = Rng::new(1);
         let coarse = RgbImage::new(6, 5, (0..90).map(|_| rng.next_u64() as u8).collect());
-        resize(coarse.view(), width, height)
+        resize(coarse.view(), width, height, Filter::Bilinear)
     }
 
     fn largest_difference(a: &RgbImage, b: &RgbImage) -> u8 {
@@ -198,7 +198,7 @@ mod tests {
     fn a_view_without_change_is_the_evaluation_picture() {
         let image = smooth(96, 144);
         let view = render(image.view(), 32, &ViewConfig::none(), &mut Rng::new(0));
-        assert!(largest_difference(&view, &resize_and_crop(image.view(), 32)) <= 1);
+        assert!(largest_difference(&view, &resize_and_crop(image.view(), 32, Filter::Bilinear)) <= 1);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::images::decode::{Decoded, decode_file};
 use crate::images::find::FoundImage;
 use crate::images::hash::{content_hash, dhash};
 use crate::images::idx::{self, IdxPictures};
-use crate::images::resize::{resize_and_crop, resize_window};
+use crate::images::resize::{Filter, resize_and_crop, resize_window};
 
 /// Images decoded between two writes: enough to keep many threads busy, few enough to hold in memory.
 const GROUP: usize = 128;
@@ -191,8 +191,8 @@ fn pack(found: &FoundImage, config: &CacheConfig, archives: &Archives) -> Result
     let picture = decoded.image.view();
     let ((width, height), window) = config.view_shape(picture.width, picture.height);
     Ok(Packed {
-        eval: resize_and_crop(picture, config.image_size).data,
-        view: resize_window(picture, width, height, window).data,
+        eval: resize_and_crop(picture, config.image_size, config.filter).data,
+        view: resize_window(picture, (width, height), window, Filter::Bilinear).data,
         entry: ImageEntry {
             name: found.name.clone(),
             path: found.path.clone(),

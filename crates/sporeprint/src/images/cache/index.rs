@@ -87,6 +87,9 @@ fn setting(name: &'static str, found: impl ToString, expected: impl ToString) ->
 
 fn different_setting(found: &CacheConfig, expected: &CacheConfig) -> Option<Difference> {
     let (a, b) = (found.limits, expected.limits);
+    if found.filter != expected.filter {
+        return Some(setting("filter", found.filter.name(), expected.filter.name()));
+    }
     [
         ("image size", found.image_size as u64, expected.image_size as u64),
         ("view size", found.view_size as u64, expected.view_size as u64),

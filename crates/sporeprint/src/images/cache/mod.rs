@@ -20,7 +20,7 @@ use self::map::Plane;
 use super::decode::DecodeLimits;
 use super::find::FoundImage;
 use super::hash::DHash;
-use super::resize::Window;
+use super::resize::{Filter, Window};
 use super::rgb::RgbView;
 
 pub use self::error::{CacheError, Difference};
@@ -36,6 +36,9 @@ pub struct CacheConfig {
     pub view_size: usize,
     /// The longer side of a picture in the view plane is cut, about its centre, to this many times the shorter one.
     pub view_aspect: usize,
+    /// How pictures of the evaluation plane are brought to that size; those of the view plane are bilinear.
+    #[serde(default)]
+    pub filter: Filter,
     /// What one image may cost to decode.
     pub limits: DecodeLimits,
 }
@@ -44,7 +47,13 @@ impl CacheConfig {
     /// Settings for a working size: views of twice that size, so that random crops down to a quarter of the area keep
     /// their detail, and at most four times as long as high.
     pub fn new(image_size: usize) -> Self {
-        Self { image_size, view_size: 2 * image_size, view_aspect: 4, limits: DecodeLimits::default() }
+        Self {
+            image_size,
+            view_size: 2 * image_size,
+            view_aspect: 4,
+            filter: Filter::default(),
+            limits: DecodeLimits::default(),
+        }
     }
 
     /// Bytes of one picture in the evaluation plane.

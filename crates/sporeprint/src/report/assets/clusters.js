@@ -14,7 +14,7 @@
     const words = SP.by("filter").value.trim().toLowerCase();
     const singles = SP.by("singles").checked;
     const fits = (cluster) => (singles || cluster.size > 1) &&
-      (!words || String(cluster.id) === words || SP.clusterName(cluster.id).toLowerCase() === words || (cluster.top_label || "").toLowerCase().includes(words));
+      (!words || String(cluster.id) === words || `cluster ${cluster.id}` === words || (cluster.name || "").toLowerCase().includes(words) || (cluster.top_label || "").toLowerCase().includes(words));
     const clusters = SP.clusters.filter(fits).sort(orders[SP.by("sort").value]);
     SP.by("count").textContent = SP.count(clusters.length, "cluster");
     SP.by("none").hidden = clusters.length > 0;

@@ -53,7 +53,11 @@ SP.allNames = async () => {
 };
 
 /* -- words and elements -- */
-SP.clusterName = (id) => (id < 0 ? "Noise" : `Cluster ${id}`);
+/* The nearest of the words that somebody gave stands behind the number; two clusters may share a word. */
+SP.clusterName = (id) => {
+  const cluster = SP.clusterById.get(id);
+  return id < 0 ? "Noise" : cluster && cluster.name ? `Cluster ${id}: ${cluster.name}` : `Cluster ${id}`;
+};
 SP.labelName = (i) => (SP.label[i] < 0 ? "" : SP.labels[SP.label[i]]);
 SP.count = (n, one, many) => `${n.toLocaleString("en")} ${n === 1 ? one : many || one + "s"}`;
 SP.figure = (x) => (Number.isFinite(x) ? x.toPrecision(3) : "–");

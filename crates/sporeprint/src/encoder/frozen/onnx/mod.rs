@@ -12,6 +12,7 @@ use super::error::check_value;
 use super::{FrozenEncoder, FrozenError};
 use crate::batch::{DEVIATION, MEAN};
 use crate::encoder::TokenCode;
+use crate::images::Filter;
 
 /// Settings of an encoder that is an ONNX file.
 ///
@@ -24,6 +25,8 @@ pub struct OnnxConfig {
     pub model: PathBuf,
     /// Side of the square pictures, in pixels.
     pub image_size: Option<usize>,
+    /// How photographs are brought to that size.
+    pub filter: Option<Filter>,
     /// Mean of red, green and blue that is taken off pixels of 0 to 1.
     pub mean: Option<[f32; 3]>,
     /// What is divided by then.
@@ -65,6 +68,7 @@ impl OnnxConfig {
     pub(crate) fn complete(&mut self) -> Result<(), FrozenError> {
         let sidecar = Sidecar::beside(&self.model)?;
         self.image_size = self.image_size.or(only_size(&self.model)?).or(sidecar.size).or(Some(USUAL_SIZE));
+        self.filter = self.filter.or(sidecar.filter).or(Some(Filter::default()));
         self.mean = self.mean.or(sidecar.mean).or(Some(MEAN));
         self.deviation = self.deviation.or(sidecar.deviation).or(Some(DEVIATION));
         Ok(())
@@ -75,6 +79,7 @@ impl OnnxConfig {
 #[derive(Debug, Default)]
 struct Sidecar {
     size: Option<usize>,
+    filter: Option<Filter>,
     mean: Option<[f32; 3]>,
     deviation: Option<[f32; 3]>,
 }
@@ -111,7 +116,18 @@ impl Sidecar {
                 value.as_u64().or_else(|| value["height"].as_u64()).or_else(|| value["shortest_edge"].as_u64())?;
             usize::try_from(side).ok()
         };
+        // Pillow's numbers for its filters.
+        let filter = match config["resample"].as_u64() {
+            None => None,
+            Some(2) => Some(Filter::Bilinear),
+            Some(3) => Some(Filter::Bicubic),
+            Some(other) => {
+                let reason = format!("resample is {other}, expected 2 (bilinear) or 3 (bicubic)");
+                return Err(FrozenError::Sidecar { path, reason });
+            }
+        };
         Ok(Self {
+            filter,
             size: size("crop_size").or_else(|| size("size")),
             mean: mean.map(|m| m.map(|x| x * scale)),
             deviation: deviation.map(|d| d.map(|x| x * scale)),
