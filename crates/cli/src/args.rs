@@ -265,7 +265,7 @@ pub(crate) struct AggregateArgs {
     /// Epochs that the moving average of the weights looks back; 0 takes the last weights
     #[arg(long, value_name = "EPOCHS")]
     pub(crate) average: Option<f64>,
-    /// Statistics of batch norm [default: choose from weights that know photographs, else batch]
+    /// Statistics of batch norm [default: frozen from the built-in encoder, choose from other weights, batch from none]
     #[arg(long, value_enum)]
     pub(crate) norm: Option<NormArg>,
     /// Use Local Aggregation even where what can be measured speaks against it
@@ -297,7 +297,7 @@ pub(crate) enum NormArg {
     Frozen,
     /// Those of the folder, taken before training
     Adapted,
-    /// Adapted where the codes are more stable so, else frozen
+    /// Adapted where the pictures are of another make (enlarged, blurred) than those of the weights, else frozen
     Choose,
 }
 

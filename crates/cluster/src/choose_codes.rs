@@ -3,7 +3,7 @@
 use crate::choose_k::ChooseK;
 use crate::error::{Error, Result, check_setting};
 use crate::kmeans::KMeans;
-use crate::metrics::sampled_silhouette;
+use crate::metrics::{modularity, sampled_silhouette};
 use crate::neighbors::{Metric, nearest, nearest_others};
 use crate::random::Random;
 use crate::reduce::Pca;
@@ -11,6 +11,8 @@ use crate::rows::{Codes, RowsView};
 
 /// Neighbours of each row that are compared between a row and its view.
 const NEIGHBORS: usize = 10;
+/// Neighbours of each row in the graph on which clusters are judged, as where their number is chosen.
+const GRAPH_NEIGHBORS: usize = 15;
 
 /// One kind of codes to choose from.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +54,9 @@ pub struct CodesScore {
     /// Mean silhouette of its own clusters in the reduced spaces of the *other* candidates, over that of their own clusters
     /// there: near 1 when every space agrees that these clusters are good, low when only its own space does.
     pub support: f64,
+    /// Modularity of its own clusters on the graph of the *first* candidate's nearest rows: whether rows that were near before
+    /// are together, beyond chance. Training on the rows does not raise it by itself.
+    pub modularity: f64,
     /// Share of the nearest rows of a view that are also among the nearest of its row; none without views.
     pub consistency: Option<f64>,
     /// What the choice is made by.
@@ -115,6 +120,7 @@ impl ChooseCodes {
             let run = k_means.fit(space.view())?;
             partitions.push(run.assignments.iter().map(|&cluster| cluster as i32).collect::<Vec<_>>());
         }
+        let near = nearest_others(spaces[0].view(), GRAPH_NEIGHBORS.min(sample.len() - 1), Metric::Cosine)?;
         let separation = |space: &Codes, labels: &[i32]| {
             // One cluster, or as many as rows, separates nothing.
             sampled_silhouette(space.view(), labels, Metric::Euclidean, (3000 / k).max(10), self.seed).unwrap_or(0.0)
@@ -145,6 +151,7 @@ impl ChooseCodes {
                 silhouette,
                 stability,
                 support,
+                modularity: modularity(&near, &partitions[at])?,
                 consistency,
                 score,
             });
@@ -214,6 +221,15 @@ mod tests {
         assert!(found.words.contains("groups codes are taken"), "{}", found.words);
         let first = ChooseCodes::new(6).run(&[candidate("groups", &groups), candidate("cloud", &cloud)]).unwrap();
         assert_eq!(first.chosen, 0, "{first:?}");
+    }
+
+    #[test]
+    fn modularity_is_judged_on_the_first_candidates_neighbours() {
+        // Other groups, drawn apart so far that nothing looks more stable, have no neighbours of the first ones.
+        let (groups, others) = (rows(300, 6, 3.0, 2), rows(300, 5, 30.0, 4));
+        let found = ChooseCodes::new(6).run(&[candidate("groups", &groups), candidate("others", &others)]).unwrap();
+        assert!(found.scores[0].modularity >= 0.7, "{found:?}");
+        assert!(found.scores[1].modularity <= 0.1, "{found:?}");
     }
 
     #[test]

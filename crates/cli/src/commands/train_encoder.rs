@@ -134,7 +134,11 @@ fn resolve(args: &TrainEncoderVerb) -> Result<TrainEncoderConfig> {
     set(&mut config.seed, args.seed);
     set(&mut config.encoder.width, args.width);
     set(&mut config.encoder.image_size, args.image_size);
-    set(&mut config.epochs, args.epochs);
+    if let Some(epochs) = args.epochs {
+        // The share of passes with smaller views stays, unless their number is given too.
+        config.small_epochs = config.small_epochs * epochs / config.epochs.max(1);
+        config.epochs = epochs;
+    }
     set(&mut config.small_epochs, args.small_epochs);
     set(&mut config.small_size, args.small_size);
     set(&mut config.batch_size, args.batch_size);

@@ -62,7 +62,8 @@ pub enum NormStatistics {
     Frozen,
     /// Those of the folder, taken once before training, which stay.
     Adapted,
-    /// `Adapted` where the pictures are of another make (enlarged, blurred, noisy) than those of the weights, else `Frozen`.
+    /// `Adapted` where the pictures are of another make (enlarged, blurred, noisy) than those of the weights, else `Frozen`: for
+    /// weights of which nobody knows whether they have seen such pictures.
     Choose,
 }
 

@@ -52,7 +52,7 @@ impl Default for TrainEncoderConfig {
                 stem: Stem::SmallStrided,
                 ..EncoderConfig::default()
             },
-            epochs: 20,
+            epochs: 40,
             batch_size: 128,
             sgd: SgdSettings { weight_decay: 5e-4, warm_up: 1.0, ..SgdSettings::new(0.1) },
             views: ViewConfig {
@@ -61,10 +61,12 @@ impl Default for TrainEncoderConfig {
                 contrast: 0.2,
                 saturation: 0.2,
                 grey: 0.02,
+                blur: 0.4,
+                blur_sigma: 0.025,
                 ..ViewConfig::default()
             },
-            small_epochs: 10,
-            small_size: 48,
+            small_epochs: 26,
+            small_size: 40,
             label_smoothing: 0.1,
             sharp_epochs: 3,
             average: 0.998,
@@ -94,7 +96,7 @@ impl TrainEncoderConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.encoder.check()?;
         EncoderConfig { image_size: self.small_size, ..self.encoder.clone() }.check()?;
-        check(self.epochs >= 1, "--epochs", self.epochs, "1 or more", "20 is a good start")?;
+        check(self.epochs >= 1, "--epochs", self.epochs, "1 or more", "40 is a good start")?;
         check(self.batch_size >= 2, "--batch-size", self.batch_size, "2 or more", "128 is usual")?;
         let rate = self.sgd.learning_rate;
         check(rate.is_finite() && rate > 0.0, "--learning-rate", rate, "a positive number", "0.1 is usual")?;
@@ -123,7 +125,7 @@ mod tests {
     fn views_grow_and_labels_sharpen() {
         let config = TrainEncoderConfig { epochs: 10, small_epochs: 4, sharp_epochs: 2, ..Default::default() };
         assert_eq!(config.check().map_err(|e| e.to_string()), Ok(()));
-        assert_eq!([3, 4].map(|epoch| config.size_in(epoch)), [48, 64]);
+        assert_eq!([3, 4].map(|epoch| config.size_in(epoch)), [40, 64]);
         assert_eq!([7, 8, 9].map(|epoch| config.smoothing_in(epoch)), [0.1, 0.0, 0.0]);
     }
 }

@@ -11,9 +11,9 @@ use crate::train::{adapted, first_layer_shift};
 
 /// Images below which statistics of the folder say little.
 const FEWEST: usize = 100;
-/// How far the first layer's variances must be off (see [`first_layer_shift`]), a factor of 1.28. Folders that were enlarged or
-/// blurred were off by 1.3 to 1.7 and gained much; five folders of photographs as they are by 1.04 to 1.27 and gained nothing
-/// (`benches/RESULTS.md`).
+/// How far the first layer's variances must be off (see [`first_layer_shift`]), a factor of 1.28. With an encoder that had seen no
+/// blurred views, folders that were enlarged or blurred were off by 1.3 to 1.7 and gained much; five folders of photographs as
+/// they are by 1.04 to 1.27 and gained nothing (`benches/RESULTS.md`).
 const SHIFT: f64 = 0.25;
 
 /// Why Local Aggregation is left out where the folder's statistics were taken: neighbours are then wrong too often. On the set

@@ -188,12 +188,16 @@ pub(super) fn choose(
     Ok(codes.swap_remove(at))
 }
 
-/// The kind of the most stable codes, the earlier of equals, and why.
+/// The kind whose clusters keep together most of what was near before training, the earlier of equals, and why.
+///
+/// Stability under resampling cannot decide: Local Aggregation draws near images together and with that raises it by itself,
+/// also where kinds are mixed by it. Neighbours among the codes before training know nothing of it.
 fn decide(candidates: &[(CodeKind, &CodesScore)]) -> (CodeKind, String) {
-    let best = candidates.iter().copied().reduce(|best, next| if next.1.score > best.1.score { next } else { best });
+    let best =
+        candidates.iter().copied().reduce(|best, next| if next.1.modularity > best.1.modularity { next } else { best });
     let chosen = best.map_or(CodeKind::Untouched, |best| best.0);
     let figures: Vec<String> =
-        candidates.iter().map(|(kind, score)| format!("{} {:.3}", kind.name(), score.stability)).collect();
+        candidates.iter().map(|(kind, score)| format!("{} {:.3}", kind.name(), score.modularity)).collect();
     let verdict = match chosen {
         CodeKind::Untouched => {
             "the untouched codes are kept: training on the folder did not help as far as can be told without labels"
@@ -205,7 +209,7 @@ fn decide(candidates: &[(CodeKind, &CodesScore)]) -> (CodeKind, String) {
             "training on the folder helped as far as can be told without labels"
         }
     };
-    (chosen, format!("{verdict} (stability under resampling: {})", figures.join(", ")))
+    (chosen, format!("{verdict} (images that were near before are together, beyond chance: {})", figures.join(", ")))
 }
 
 /// Label-free figures of every kind, also in the log; none for folders too small to be resampled.
@@ -235,9 +239,14 @@ fn compare(
 
 fn figures(scores: &[CodesScore]) -> BTreeMap<String, BTreeMap<String, f64>> {
     let of = |score: &CodesScore| {
-        [("silhouette", score.silhouette), ("stability", score.stability), ("support", score.support)]
-            .map(|(name, figure)| (name.to_owned(), figure))
-            .into()
+        [
+            ("silhouette", score.silhouette),
+            ("stability", score.stability),
+            ("support", score.support),
+            ("modularity", score.modularity),
+        ]
+        .map(|(name, figure)| (name.to_owned(), figure))
+        .into()
     };
     scores.iter().map(|score| (score.name.clone(), of(score))).collect()
 }
