@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::encoder::{EncoderConfig, FrozenConfig, WeightsSource};
-use crate::images::{CacheConfig, Filter, ViewConfig, content_hash};
+use crate::images::{CacheConfig, ViewConfig, content_hash};
 use crate::run::Stage;
 use crate::train::{LearningRate, Schedule, SgdConfig};
 
@@ -229,8 +229,7 @@ impl RunConfig {
 
     /// How photographs become the pictures that the encoder takes.
     pub fn cache(&self) -> CacheConfig {
-        let filter = self.frozen.as_ref().map_or(Filter::default(), FrozenConfig::filter);
-        CacheConfig { filter, ..CacheConfig::new(self.image_size()) }
+        self.frozen.as_ref().map_or_else(|| CacheConfig::new(self.encoder.image_size), FrozenConfig::cache)
     }
 
     /// Checks every setting that does not depend on the images.

@@ -7,7 +7,7 @@ use super::images::root;
 use super::{Images, StageError};
 use crate::bank::normalise;
 use crate::encoder::{FrozenConfig, TextEncoder};
-use crate::images::{CacheConfig, FindOptions, ImageCache, find_images};
+use crate::images::{FindOptions, ImageCache, find_images};
 use crate::progress::Observer;
 use crate::run::tables::{NameRow, read_assignments, write_names};
 use crate::run::{Session, Stage, read_npy};
@@ -110,8 +110,7 @@ fn picture_codes(
     let places: HashMap<&str, usize> = images.entries.iter().enumerate().map(|(i, e)| (e.name.as_str(), i)).collect();
     let found: Vec<_> = found.into_iter().filter(|image| places.contains_key(image.name.as_str())).collect();
     observer.begin("reading images", found.len() as u64);
-    let cache = CacheConfig { filter: config.filter(), ..CacheConfig::new(config.image_size()) };
-    let built = ImageCache::build(scratch, &found, &cache, &|progress| {
+    let built = ImageCache::build(scratch, &found, &config.cache(), &|progress| {
         observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
     })?;
     observer.end();

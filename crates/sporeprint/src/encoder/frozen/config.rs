@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FrozenEncoder, FrozenError, OnnxConfig, Pixels, PixelsConfig, Simple, SimpleConfig, onnx};
 use crate::encoder::{TokenCode, VisionTransformer, VisionTransformerConfig, open_pictures};
-use crate::images::{Filter, ImageCache, content_hash};
+use crate::images::{CacheConfig, Filter, ImageCache, content_hash};
 use crate::progress::Observer;
 
 /// Published weights that a hint names.
@@ -68,13 +68,14 @@ impl FrozenConfig {
         }
     }
 
-    /// How photographs are brought to that size: as they were when the weights were trained.
-    pub fn filter(&self) -> Filter {
-        match self {
+    /// How photographs become those pictures: resized as they were when the weights were trained.
+    pub fn cache(&self) -> CacheConfig {
+        let filter = match self {
             Self::Pixels(_) | Self::Simple(_) => Filter::Bilinear,
             Self::Dinov2(_) | Self::Clip(_) => Filter::Bicubic,
             Self::Onnx(config) => config.filter.unwrap_or_default(),
-        }
+        };
+        CacheConfig { filter, ..CacheConfig::new(self.image_size()) }
     }
 
     /// The same encoder for pictures of another size.
