@@ -17,12 +17,17 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sporeprint::config::{ClusterCount, Labels, RunConfig};
+use sporeprint::encoder::FrozenConfig;
 use sporeprint::progress::Observer;
+use sporeprint::run::tables::read_assignments;
 use sporeprint::run::{Existing, RunDir, Session, read_npy};
 use sporeprint::stages;
 
 use measure::{Figures, diffused, measure};
 use recipes::Recipe;
+
+/// Between checkpoints.
+const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Any error, in words.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -165,7 +170,22 @@ fn simple(args: &Args, set: &str, seed: u64) -> Outcome<Vec<(String, Figures)>> 
         found.push((format!("{name}, diffused"), measure(&diffused(&rows, dim)?, dim, &labels, seed)?));
     }
     drop(session);
+    let config = RunConfig { frozen: FrozenConfig::by_name("simple"), ..recipes::small_network() };
+    let (mut session, images) =
+        open(args, &format!("simple-clusters-{set}-{seed}"), set, RunConfig { seed, ..config })?;
+    stages::aggregate(&mut session, &images, INTERVAL, &Lines)?;
+    stages::embed(&mut session, &images, &Lines)?;
+    found.push(clusters(&mut session, &images, &labels)?);
     Ok(found)
+}
+
+/// What the program itself would end with: the run's codes, grouped as it groups by default.
+fn clusters(session: &mut Session, images: &stages::Images, labels: &[i32]) -> Outcome<(String, Figures)> {
+    stages::cluster(session, images, &Lines)?;
+    let found = read_assignments(&session.dir.assignments())?;
+    let found: Vec<i32> = found.iter().map(|assignment| assignment.cluster).collect();
+    let codes = read_npy::<f32>(&session.dir.embeddings())?;
+    Ok(("clusters of the run".to_owned(), measure::agree(&codes.data, codes.shape[1], labels, &found)?))
 }
 
 fn trained(
@@ -184,9 +204,8 @@ fn trained(
         config = sporeprint::config::overlaid(&config, toml::from_str(&fs_err::read_to_string(file)?)?)?;
     }
     let (mut session, images) = open(args, &format!("{}-{set}-{seed}-{budget}", name.replace(':', "-")), set, config)?;
-    let interval = Duration::from_secs(60);
-    stages::pretrain(&mut session, &images, interval, &Lines)?;
-    stages::aggregate(&mut session, &images, interval, &Lines)?;
+    stages::pretrain(&mut session, &images, INTERVAL, &Lines)?;
+    stages::aggregate(&mut session, &images, INTERVAL, &Lines)?;
     stages::embed(&mut session, &images, &Lines)?;
     let labels = images.labels().ok_or("every photograph needs a label")?;
     let mut found = Vec::new();
@@ -203,7 +222,7 @@ fn trained(
         let dim = codes.shape[1];
         found.push((kind.to_owned(), measure(&codes.data, dim, &labels, seed)?));
         found.push((format!("{kind}, diffused"), measure(&diffused(&codes.data, dim)?, dim, &labels, seed)?));
-        if kind == "final" || kind == "fused" {
+        if !["untouched", "backbone", "head"].contains(&kind) {
             continue;
         }
         for weight in [0.5, 1.0, 2.0] {
@@ -214,6 +233,7 @@ fn trained(
             found.push((format!("{kind} + {weight} simple, diffused"), measure(&smooth, dim, &labels, seed)?));
         }
     }
+    found.push(clusters(&mut session, &images, &labels)?);
     Ok(found)
 }
 

@@ -1,5 +1,7 @@
 //! How well k-means on some codes agrees with labels.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use sporeprint::encoder::simple::{Block, COLOUR_DIM, HOG_DIM, PatchDictionary, colour_histogram, hog, join, shrink};
 use sporeprint::stages::Images;
@@ -44,22 +46,43 @@ pub(crate) fn measure(rows: &[f32], dim: usize, labels: &[i32], seed: u64) -> Ou
     let rows = centred(rows, dim);
     let rows = RowsView::new(&rows, dim)?;
     let kinds = labels.iter().max().map_or(1, |&last| last as usize + 1);
-    let neighbors = nearest_others(rows, VOTERS.min(rows.len() - 1), Metric::Cosine)?;
-    let mut sum = Figures { knn: 100.0 * knn_accuracy(&neighbors, labels, labels)?, ..Figures::default() };
-    let share = 100.0 / SEEDS as f64;
+    let mut sum = Figures { knn: knn(rows, labels)?, ..Figures::default() };
     for run in 0..SEEDS {
         let run = KMeans { n_init: 10, seed: seed * SEEDS + run, ..KMeans::new(kinds) }.fit(rows)?;
         let found: Vec<i32> = run.assignments.iter().map(|&cluster| cluster as i32).collect();
-        let agreement = agreement(labels, &found)?;
-        sum.acc += share * agreement.accuracy;
-        sum.nmi += share * agreement.nmi;
-        sum.ari += share * agreement.ari;
-        sum.ami += share * agreement.ami;
-        let n = rows.len() as f64;
-        sum.largest += share * run.sizes().into_iter().max().unwrap_or(0) as f64 / n;
-        sum.singletons += share * run.sizes().into_iter().filter(|&size| size == 1).count() as f64 / n;
+        sum.add(labels, &found, 100.0 / SEEDS as f64)?;
     }
     Ok(sum)
+}
+
+/// Compares clusters that are there already.
+pub(crate) fn agree(rows: &[f32], dim: usize, labels: &[i32], found: &[i32]) -> Outcome<Figures> {
+    let rows = centred(rows, dim);
+    let mut figures = Figures { knn: knn(RowsView::new(&rows, dim)?, labels)?, ..Figures::default() };
+    figures.add(labels, found, 100.0)?;
+    Ok(figures)
+}
+
+fn knn(rows: RowsView<'_>, labels: &[i32]) -> Outcome<f64> {
+    let neighbors = nearest_others(rows, VOTERS.min(rows.len() - 1), Metric::Cosine)?;
+    Ok(100.0 * knn_accuracy(&neighbors, labels, labels)?)
+}
+
+impl Figures {
+    /// Adds the figures of one clustering times `share`.
+    fn add(&mut self, labels: &[i32], found: &[i32], share: f64) -> Outcome<()> {
+        let agreement = agreement(labels, found)?;
+        self.acc += share * agreement.accuracy;
+        self.nmi += share * agreement.nmi;
+        self.ari += share * agreement.ari;
+        self.ami += share * agreement.ami;
+        let mut sizes = BTreeMap::<i32, usize>::new();
+        found.iter().for_each(|&cluster| *sizes.entry(cluster).or_default() += 1);
+        let n = found.len() as f64;
+        self.largest += share * sizes.values().max().copied().unwrap_or(0) as f64 / n;
+        self.singletons += share * sizes.values().filter(|&&size| size == 1).count() as f64 / n;
+        Ok(())
+    }
 }
 
 /// Three rounds of diffusion over the mutual graph of 15 neighbours.

@@ -129,8 +129,8 @@ pub(crate) fn spend(config: &mut RunConfig, views: usize, n_images: usize) {
     let vgg = config.encoder.architecture == Architecture::Vgg16Bn;
     let (auto_encoder, rest) = if vgg { (views / 3 / AUTO_ENCODER_PRICE, views * 2 / 3) } else { (0, views) };
     config.pretrain.epochs = auto_encoder / n_images;
-    // Each half-size crop costs a quarter.
-    let price = 1.0 + 0.25 * config.aggregate.small_crops as f64;
+    // Each half-size crop costs a quarter, and so do the epochs at half the size.
+    let price = (1.0 + 0.25 * config.aggregate.small_crops as f64) * (1.0 - 0.75 * config.aggregate.half_size);
     let epochs = (rest as f64 / price / n_images as f64).round().max(1.0) as usize;
     let share = config.aggregate.warmup_epochs as f64 / config.aggregate.epochs as f64;
     config.aggregate.epochs = epochs;

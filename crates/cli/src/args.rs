@@ -309,6 +309,8 @@ pub(crate) enum CodesArg {
     Adapted,
     /// The trained encoder's
     Backbone,
+    /// The encoder's before training beside the trained one's
+    Ensemble,
     /// The linear head's
     Head,
     /// The trained encoder's beside edges, colours and patches

@@ -276,6 +276,7 @@ pub(crate) fn code_kind(codes: CodesArg) -> CodeKind {
         CodesArg::Untouched => CodeKind::Untouched,
         CodesArg::Adapted => CodeKind::Adapted,
         CodesArg::Backbone => CodeKind::Backbone,
+        CodesArg::Ensemble => CodeKind::Ensemble,
         CodesArg::Head => CodeKind::Head,
         CodesArg::Fused => CodeKind::Fused,
     }

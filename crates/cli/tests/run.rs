@@ -365,3 +365,37 @@ fn the_number_of_clusters_is_chosen_by_the_codes_before_training() {
     assert!(untouched.0 != backbone.0, "training changed the codes");
     assert!(untouched.1 == backbone.1, "one curve, that of the codes before training");
 }
+
+#[test]
+fn codes_before_and_after_training_stand_beside_each_other_and_are_not_computed_twice() {
+    let example = Example::new(24);
+    let out = example.out("run");
+    let flags = ["--no-guard", "--norm", "frozen", "--aggregate-epochs", "1", "-k", "3", "--no-open"];
+    check_success(&sporeprint().arg("run").arg(example.photos()).arg("--out").arg(&out).args(flags).output().unwrap());
+    let cluster = |kind: &str| sporeprint().arg("cluster").arg(&out).args(["--codes", kind]).output().unwrap();
+    let read = |file: &str| std::fs::read(out.join(file)).unwrap();
+    let choice = || serde_json::from_slice::<serde_json::Value>(&read("choice.json")).unwrap();
+    let compared = choice()["compared"].clone();
+    assert_eq!(compared, serde_json::json!(["untouched", "backbone", "ensemble", "head", "fused"]));
+    // What was not compared is refused, and the run is as it was.
+    let (stages, config) = (read("stages.json"), read("config.toml"));
+    check_failure(&cluster("adapted"), 1, &["adapted"]);
+    assert!((read("stages.json"), read("config.toml")) == (stages, config));
+    // Without the encoder nothing can be encoded: the codes are those that were compared.
+    let (encoder, away) = (out.join("encoder.safetensors"), out.join("away"));
+    std::fs::rename(&encoder, &away).unwrap();
+    for kind in ["backbone", "ensemble"] {
+        check_success(&cluster(kind));
+        assert!(read("embeddings.npy") == read(&format!("candidates/{kind}.npy")));
+    }
+    assert_eq!((&choice()["chosen"], &choice()["compared"]), (&serde_json::json!("ensemble"), &compared));
+    assert!(choice()["figures"]["backbone"]["modularity"].is_number(), "the evidence stays");
+    std::fs::rename(&away, &encoder).unwrap();
+    let before = read("embeddings.npy");
+    check_success(&sporeprint().arg("embed").arg(&out).output().unwrap());
+    assert!(read("embeddings.npy") == before, "the same codes anew");
+    check_success(&sporeprint().arg("cluster").arg(&out).output().unwrap());
+    let photo = std::fs::read_dir(example.photos()).unwrap().next().unwrap().unwrap().path();
+    let assigned = sporeprint().arg("assign").arg(&out).arg(photo).output().unwrap();
+    check_success(&assigned);
+}

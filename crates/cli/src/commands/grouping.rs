@@ -21,7 +21,7 @@ use crate::settings;
 
 pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     let (mut session, images) = match (&args.run, &args.codes.embeddings) {
-        (Some(run), _) => reopen(run, args)?,
+        (Some(run), _) => reopen(run, args, talk)?,
         (None, Some(file)) => import(file, args, talk)?,
         (None, None) => anyhow::bail!("found neither RUN nor --embeddings, expected one of them"),
     };
@@ -33,15 +33,15 @@ pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Out
     Ok(outcome(&images))
 }
 
-fn reopen(run: &Path, args: &ClusterVerb) -> Result<(Session, Images)> {
+fn reopen(run: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Images)> {
     let mut session = Session::open(RunDir::new(run))?;
     let images = stages::reopen(&session)?;
     settings::cluster(&mut session.config, &args.cluster)?;
-    if let Some(kind) = args.kind {
-        session.config.aggregate.codes = Some(settings::code_kind(kind));
-    }
     session.config.check()?;
-    redo(&mut session, if args.kind.is_some() { Stage::Embed } else { Stage::Cluster })?;
+    match args.kind {
+        Some(kind) => stages::take_codes(&mut session, &images, settings::code_kind(kind), talk)?,
+        None => redo(&mut session, Stage::Cluster)?,
+    }
     Ok((session, images))
 }
 

@@ -3,6 +3,7 @@
 use super::summary::Summary;
 use super::words::{capital, codes, count, grouped, percent, stage};
 use super::{ReportData, Sheets};
+use crate::config::CodeKind;
 
 /// One thing to know, with what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +104,7 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> 
                 codes(&row.codes).to_lowercase()
             );
             // The run holds these codes itself; the others are only there to compare with.
-            let remedy = if matches!(row.codes.as_str(), "untouched" | "adapted" | "backbone" | "head" | "fused") {
+            let remedy = if CodeKind::ALL.iter().any(|kind| kind.name() == row.codes) {
                 format!("To take them: sporeprint cluster {} --codes {}", shell_word(&data.title), row.codes)
             } else {
                 "Training did not help here: train longer, lower the learning rate, or start from other weights."

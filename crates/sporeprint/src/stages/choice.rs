@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sporeprint_cluster::{ChooseCodes, CodesCandidate, CodesScore, RowsView};
 
 use super::adapt;
-use super::codes::CodeSource;
+use super::codes::{CodeSource, beside};
 use super::fusion::Fusion;
 use super::{Images, StageError};
 use crate::config::{ClusterCount, CodeKind};
@@ -69,22 +69,40 @@ pub(super) fn codes_before_training(
     if matches!(choice.chosen, CodeKind::Untouched | CodeKind::Adapted) {
         return Ok(None);
     }
-    let is_adapted = session.dir.adapted().exists();
-    let kind = if is_adapted { CodeKind::Adapted } else { CodeKind::Untouched };
+    let kind = before_training(session);
     // An adapted encoder that was not trained further is the backbone.
     if !choice.compared.contains(&kind) {
         return Ok(None);
     }
-    let path = file(session, kind);
-    if path.exists() {
-        let codes = read_npy::<f32>(&path)?;
-        if codes.shape.first() == Some(&images.len()) {
-            return Ok(Some((codes.data, codes.shape[1])));
-        }
+    if let Some(codes) = kept(session, images, kind)? {
+        return Ok(Some(codes));
     }
     // Images were added since.
     let source = CodeSource::of_kind(session, kind)?;
     Ok(Some((source.unit_codes(session, images, observer)?, source.dim())))
+}
+
+/// The kind that Local Aggregation began with.
+fn before_training(session: &Session) -> CodeKind {
+    if session.dir.adapted().exists() { CodeKind::Adapted } else { CodeKind::Untouched }
+}
+
+/// Codes of a kind that lie under `candidates/`; nothing where there are none, or images were added since.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn kept(
+    session: &Session,
+    images: &Images,
+    kind: CodeKind,
+) -> Result<Option<(Vec<f32>, usize)>, StageError> {
+    let path = file(session, kind);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let codes = read_npy::<f32>(&path)?;
+    let fits = codes.shape.len() == 2 && codes.shape[0] == images.len();
+    Ok(fits.then(|| (codes.data, codes.shape[1])))
 }
 
 /// Codes of every kind that the run has.
@@ -105,6 +123,10 @@ fn kinds(session: &Session) -> Vec<CodeKind> {
         kinds.push(CodeKind::Adapted);
     }
     kinds.push(CodeKind::Backbone);
+    // Without knowledge there is nothing to stand beside what was learnt.
+    if trained && kinds.contains(&CodeKind::Untouched) {
+        kinds.push(CodeKind::Ensemble);
+    }
     if trained && config.encoder.head_dim.is_some() {
         kinds.push(CodeKind::Head);
     }
@@ -124,12 +146,12 @@ fn eligible(session: &Session, kinds: &[CodeKind]) -> Result<(Vec<CodeKind>, Str
         if !kinds.contains(&kind) {
             return Err(StageError::NoSuchCodes { kind: kind.name() });
         }
-        return Ok((vec![kind], format!("{} codes are taken, as the settings say", kind.name())));
+        return Ok((vec![kind], asked_for(kind)));
     }
     if let (Some(words), false) = (adapt::reason(session)?, kinds.contains(&CodeKind::Adapted)) {
         return Ok((vec![CodeKind::Backbone], words));
     }
-    let eligible = [CodeKind::Untouched, CodeKind::Adapted, CodeKind::Backbone];
+    let eligible = [CodeKind::Untouched, CodeKind::Adapted, CodeKind::Backbone, CodeKind::Ensemble];
     Ok(if kinds.contains(&CodeKind::Untouched) {
         (eligible.into_iter().filter(|kind| kinds.contains(kind)).collect(), String::new())
     } else if kinds.contains(&CodeKind::Fused) && session.config.weights == WeightsSource::None {
@@ -138,6 +160,35 @@ fn eligible(session: &Session, kinds: &[CodeKind]) -> Result<(Vec<CodeKind>, Str
     } else {
         (vec![CodeKind::Backbone], String::new())
     })
+}
+
+fn asked_for(kind: CodeKind) -> String {
+    format!("{} codes are taken, as the settings say", kind.name())
+}
+
+/// Codes of a kind that were compared with those the run is clustered by; nothing where they must be computed anew.
+///
+/// # Errors
+/// When the run cannot have such codes, or the file cannot be read.
+pub(super) fn take_kept(
+    session: &Session,
+    images: &Images,
+    kind: CodeKind,
+) -> Result<Option<(Vec<f32>, usize)>, StageError> {
+    eligible(session, &kinds(session))?;
+    let compared = read(session)?.is_some_and(|choice| choice.compared.len() > 1 && choice.compared.contains(&kind));
+    if compared && session.is_done(Stage::Embed) { kept(session, images, kind) } else { Ok(None) }
+}
+
+/// Writes into `choice.json` that a kind is clustered because the settings say so; the evidence stays.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub(super) fn write(session: &Session, kind: CodeKind) -> Result<(), StageError> {
+    match read(session)? {
+        Some(choice) => write_choice(session, Choice { chosen: kind, words: asked_for(kind), ..choice }),
+        None => Ok(()),
+    }
 }
 
 /// Computes every kind of codes of the run, keeps them under `candidates/`, chooses one and says why in `choice.json`.
@@ -154,15 +205,29 @@ pub(super) fn choose(
     let (eligible, words) = eligible(session, &kinds)?;
     let mut codes: Vec<(Vec<f32>, usize)> = Vec::with_capacity(kinds.len());
     for &kind in &kinds {
-        if kind == CodeKind::Fused {
-            observer.begin("learning a dictionary of patches", 0);
-            let (backbone, dim) = &codes[kinds.iter().position(|&k| k == CodeKind::Backbone).unwrap_or(0)];
-            let knew = session.config.weights != WeightsSource::None;
-            Fusion::fit(images, backbone, *dim, knew, session.config.seed)?.save(&session.dir.fusion())?;
-            observer.end();
-        }
-        let source = CodeSource::of_kind(session, kind)?;
-        codes.push((source.unit_codes(session, images, observer)?, source.dim()));
+        // Kinds made of others come after them.
+        let known = |kind: CodeKind| kinds.iter().position(|&known| known == kind).and_then(|at| codes.get(at));
+        let made = match (kind, known(CodeKind::Backbone)) {
+            (CodeKind::Ensemble, Some((after, dim))) => {
+                known(before_training(session)).map(|(before, _)| (beside(before, after, *dim), 2 * dim))
+            }
+            (CodeKind::Fused, Some((learnt, dim))) => {
+                observer.begin("learning a dictionary of patches", 0);
+                let knew = session.config.weights != WeightsSource::None;
+                let fusion = Fusion::fit(images, learnt, *dim, knew, session.config.seed)?;
+                fusion.save(&session.dir.fusion())?;
+                observer.end();
+                Some((fusion.join(learnt, images, observer)?, fusion.dim()))
+            }
+            _ => None,
+        };
+        codes.push(match made {
+            Some(made) => made,
+            None => {
+                let source = CodeSource::of_kind(session, kind)?;
+                (source.unit_codes(session, images, observer)?, source.dim())
+            }
+        });
     }
     if kinds.len() > 1 {
         fs::create_dir_all(session.dir.candidates())?;
@@ -205,7 +270,7 @@ fn decide(candidates: &[(CodeKind, &CodesScore)]) -> (CodeKind, String) {
         CodeKind::Adapted => {
             "codes with batch norm's statistics of this folder are clustered: the best as far as can be told without labels"
         }
-        CodeKind::Backbone | CodeKind::Head | CodeKind::Fused => {
+        CodeKind::Backbone | CodeKind::Ensemble | CodeKind::Head | CodeKind::Fused => {
             "training on the folder helped as far as can be told without labels"
         }
     };

@@ -1,5 +1,7 @@
 //! What turns the pictures of a run into codes: the trained network, or an encoder that is never trained.
 
+use std::path::Path;
+
 use burn::tensor::Device;
 
 use super::choice;
@@ -16,6 +18,8 @@ use crate::train::{frozen_unit_codes_of_all, unit_codes_of_all};
 pub(super) enum CodeSource {
     /// In evaluation mode: its head's codes, or its merged feature maps.
     Network(Encoder, CodeKind),
+    /// The merged feature maps of the network before training and after it.
+    Ensemble(Box<[Encoder; 2]>),
     /// The network's merged feature maps beside features that need no training.
     Fused(Encoder, Box<Fusion>),
     /// Never trained.
@@ -34,23 +38,27 @@ impl CodeSource {
         if let Some(frozen) = &config.frozen {
             return Ok(Self::Frozen(frozen.open(config.weights.file(), &session.dir.encoder())?));
         }
-        let encoder = config.encoder.init(&Device::flex(), config.seed)?;
-        let weights = match kind {
-            CodeKind::Untouched => session.dir.untouched(),
-            CodeKind::Adapted => session.dir.adapted(),
-            CodeKind::Backbone | CodeKind::Head | CodeKind::Fused => session.dir.encoder(),
+        let network = |weights: &Path| -> Result<Encoder, StageError> {
+            Ok(config.encoder.init(&Device::flex(), config.seed)?.with_weights(weights)?.0)
         };
-        let encoder = encoder.with_weights(&weights)?.0;
-        if kind == CodeKind::Fused {
-            return Ok(Self::Fused(encoder, Box::new(Fusion::open(&session.dir.fusion())?)));
-        }
-        Ok(Self::Network(encoder, kind))
+        let (dir, trained) = (&session.dir, session.dir.encoder());
+        Ok(match kind {
+            CodeKind::Untouched => Self::Network(network(&dir.untouched())?, kind),
+            CodeKind::Adapted => Self::Network(network(&dir.adapted())?, kind),
+            CodeKind::Backbone | CodeKind::Head => Self::Network(network(&trained)?, kind),
+            CodeKind::Ensemble => {
+                let before = if dir.adapted().exists() { dir.adapted() } else { dir.untouched() };
+                Self::Ensemble(Box::new([network(&before)?, network(&trained)?]))
+            }
+            CodeKind::Fused => Self::Fused(network(&trained)?, Box::new(Fusion::open(&dir.fusion())?)),
+        })
     }
 
     pub(super) fn dim(&self) -> usize {
         match self {
             Self::Network(encoder, CodeKind::Head) => encoder.dim(),
             Self::Network(encoder, _) => encoder.config().merged_dim(),
+            Self::Ensemble(encoders) => encoders.iter().map(|encoder| encoder.config().merged_dim()).sum(),
             Self::Fused(_, fusion) => fusion.dim(),
             Self::Frozen(encoder) => encoder.dim(),
         }
@@ -70,6 +78,10 @@ impl CodeSource {
                 Ok(unit_codes_of_all(encoder, &images.cache, batch_size, config.code_views, observer))
             }
             Self::Network(encoder, _) => Ok(unit_codes(encoder, session, images, observer)),
+            Self::Ensemble(encoders) => {
+                let [before, after] = encoders.each_ref().map(|encoder| unit_codes(encoder, session, images, observer));
+                Ok(beside(&before, &after, encoders[0].config().merged_dim()))
+            }
             Self::Fused(encoder, fusion) => {
                 fusion.join(&unit_codes(encoder, session, images, observer), images, observer)
             }
@@ -80,8 +92,34 @@ impl CodeSource {
     }
 }
 
+/// Two kinds of unit codes as one: unit rows `[n, 2 dim]` whose cosines are the mean of both. A row that is zero in one of them,
+/// a picture without content, stays half of a unit.
+///
+/// # Shapes
+/// - before, after: `[n, dim]`
+pub(super) fn beside(before: &[f32], after: &[f32], dim: usize) -> Vec<f32> {
+    let share = std::f32::consts::FRAC_1_SQRT_2;
+    let pairs = before.chunks_exact(dim).zip(after.chunks_exact(dim));
+    pairs.flat_map(|(before, after)| before.iter().chain(after).map(|x| x * share)).collect()
+}
+
 /// The merged feature maps of a network as unit rows, `[n_images, merged_dim]`.
 pub(super) fn unit_codes(encoder: &Encoder, session: &Session, images: &Images, observer: &dyn Observer) -> Vec<f32> {
     let (encoder, config) = (encoder.clone().without_head(), &session.config);
     unit_codes_of_all(&encoder, &images.cache, config.aggregate.batch_size, config.code_views, observer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+
+    #[test]
+    fn cosines_of_codes_beside_each_other_are_the_mean_of_both() {
+        let (before, after) = ([1.0, 0.0, 0.6, 0.8], [0.0, 1.0, 0.0, 1.0]);
+        let rows = beside(&before, &after, 2);
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        assert_eq!(rows.len(), 8);
+        assert!((dot(&rows[..4], &rows[..4]) - 1.0).abs() <= 1e-6);
+        assert!((dot(&rows[..4], &rows[4..]) - (0.6 + 1.0) / 2.0).abs() <= 1e-6);
+    }
 }

@@ -92,13 +92,11 @@ fn starting_codes(
     device: &Device,
     observer: &dyn Observer,
 ) -> Result<(Vec<f32>, usize), StageError> {
-    let kept = choice::file(session, CodeKind::Untouched);
     // After an auto-encoder, the untouched codes are its.
-    if kept.exists() && !session.is_done(Stage::Pretrain) {
-        let codes = read_npy::<f32>(&kept)?;
-        if codes.shape.len() == 2 && codes.shape[0] == images.len() {
-            return Ok((codes.data, codes.shape[1]));
-        }
+    if !session.is_done(Stage::Pretrain)
+        && let Some(codes) = choice::kept(session, images, CodeKind::Untouched)?
+    {
+        return Ok(codes);
     }
     let encoder = starting_encoder(&session.config, device, observer)?;
     Ok((unit_codes(&encoder, session, images, observer), encoder.config().merged_dim()))
@@ -132,9 +130,11 @@ fn networks(
     let compared = choice::read(session)?.map(|choice| choice.compared).unwrap_or_default();
     for &kind in &compared {
         // The untouched codes stand above as those of the given weights; a single kind is the final one.
-        if kind != CodeKind::Untouched && compared.len() > 1 {
-            let codes = read_npy::<f32>(&choice::file(session, kind))?;
-            rows.push(baseline(kind.name(), session, &codes.data, codes.shape[1], n_clusters, labels)?);
+        if kind != CodeKind::Untouched
+            && compared.len() > 1
+            && let Some((codes, dim)) = choice::kept(session, images, kind)?
+        {
+            rows.push(baseline(kind.name(), session, &codes, dim, n_clusters, labels)?);
         }
     }
     Ok(())

@@ -38,7 +38,7 @@ pub use name::{Words, name_clusters};
 pub use pictures::Pictures;
 pub use probe::{Probe, probe};
 pub use sort::sort_into_folders;
-pub use train::{aggregate, embed, forget_checkpoints, pretrain};
+pub use train::{aggregate, embed, forget_checkpoints, pretrain, take_codes};
 pub use train_encoder::{TrainedEncoder, train_encoder};
 
 use std::path::{Path, PathBuf};

@@ -5,11 +5,11 @@ use std::time::Duration;
 use burn::tensor::Device;
 
 use super::adapt;
-use super::choice::choose;
+use super::choice;
 use super::images::root;
 use super::{Images, StageError};
 use crate::batch::{Source, denormalise, load};
-use crate::config::RunConfig;
+use crate::config::{CodeKind, RunConfig};
 use crate::encoder::{AutoEncoder, Encoder, Mode, Weights, WeightsSource};
 use crate::images::{CodeView, RgbView, pair_sheet, save_png};
 use crate::progress::Observer;
@@ -186,9 +186,39 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
     if !session.is_done(Stage::Aggregate) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "encoder", verb: "aggregate RUN" });
     }
-    let (codes, dim) = choose(session, images, observer)?;
-    write_npy(&session.dir.embeddings(), &[images.len(), dim], &codes)?;
-    write_embeddings(&session.dir.embeddings_parquet(), &codes, dim)?;
+    let (codes, dim) = choice::choose(session, images, observer)?;
+    keep_codes(session, images, &codes, dim)
+}
+
+/// Takes another kind of the run's codes than it was clustered by: as it lies among those that were compared, or computed anew
+/// where images were added since. The clusters are those of the old codes until they are made anew.
+///
+/// # Errors
+/// When the run has no such codes, which leaves it as it was; otherwise as [`embed`].
+pub fn take_codes(
+    session: &mut Session,
+    images: &Images,
+    kind: CodeKind,
+    observer: &dyn Observer,
+) -> Result<(), StageError> {
+    refuse_codes(session)?;
+    session.config.aggregate.codes = Some(kind);
+    let kept = choice::take_kept(session, images, kind)?;
+    session.save_config()?;
+    let Some((codes, dim)) = kept else {
+        session.redo_from(Stage::Embed)?;
+        return embed(session, images, observer);
+    };
+    // Lines of the clustering that is taken back go; those of the comparison stay.
+    drop(MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Cluster))?);
+    session.redo_from(Stage::Embed)?;
+    choice::write(session, kind)?;
+    keep_codes(session, images, &codes, dim)
+}
+
+fn keep_codes(session: &mut Session, images: &Images, codes: &[f32], dim: usize) -> Result<(), StageError> {
+    write_npy(&session.dir.embeddings(), &[images.len(), dim], codes)?;
+    write_embeddings(&session.dir.embeddings_parquet(), codes, dim)?;
     Ok(session.mark_done(Stage::Embed)?)
 }
 
