@@ -4,6 +4,8 @@
 
 #[path = "run/grouping.rs"]
 mod grouping;
+#[path = "run/sweep.rs"]
+mod sweep;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -35,9 +35,9 @@
 
 mod approximate;
 mod best;
-mod choose_codes;
 mod choose_k;
 mod coarse;
+mod compare_codes;
 mod describe;
 mod error;
 mod graph;
@@ -56,8 +56,8 @@ mod rows;
 mod top_k;
 
 pub use approximate::ApproximateSearch;
-pub use choose_codes::{ChooseCodes, ChosenCodes, CodesCandidate, CodesScore};
 pub use choose_k::{ChooseK, ChosenK, Evidence};
+pub use compare_codes::{CodesScore, CompareCodes};
 pub use describe::{
     Assigned, Assigner, ClusterFacts, DuplicateRule, Hashes, RowFacts, centroids_of, describe_clusters, describe_rows,
     near_duplicates, near_duplicates_among,

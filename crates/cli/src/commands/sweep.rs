@@ -41,11 +41,12 @@ pub(crate) struct SweepVerb {
 struct Row {
     number: usize,
     changes: String,
-    figures: BTreeMap<&'static str, f64>,
+    figures: BTreeMap<String, f64>,
 }
 
-/// Figures that need no labels; trials are ranked by the first.
-const UNLABELLED: [&str; 4] = ["score", "stability", "silhouette", "support"];
+/// Figures that need no labels; trials are ranked by the first that they have. Modularity is judged on neighbours before training
+/// and only there where all trials began with the same codes; the others rise with training by themselves.
+const UNLABELLED: [&str; 4] = ["modularity", "stability", "silhouette", "support"];
 /// Figures against labels.
 const LABELLED: [&str; 3] = ["nmi", "ari", "acc"];
 
@@ -97,20 +98,16 @@ fn rank(trials: &[Trial], args: &SweepVerb, talk: &Talk) -> Result<Vec<Row>> {
     let runs: Vec<RunDir> = trials.iter().map(|trial| directory(&args.out, trial.number)).collect();
     let scores = stages::compare_runs(&runs, args.n_clusters)?;
     let mut rows = Vec::new();
-    for (trial, score) in trials.iter().zip(scores) {
-        let mut figures = BTreeMap::from([
-            ("score", score.score),
-            ("stability", score.stability),
-            ("silhouette", score.silhouette),
-            ("support", score.support),
-        ]);
+    for (trial, mut figures) in trials.iter().zip(scores) {
         let quality = read_quality(&directory(&args.out, trial.number).evaluation())?;
         if let Some(last) = quality.iter().find(|quality| quality.codes == "final") {
-            figures.extend(LABELLED.iter().filter_map(|name| Some((*name, *last.figures.get(*name)?))));
+            figures.extend(LABELLED.iter().filter_map(|name| Some(((*name).to_owned(), *last.figures.get(*name)?))));
         }
         rows.push(Row { number: trial.number, changes: in_words(&trial.changes), figures });
     }
-    rows.sort_by(|a, b| b.figures["score"].total_cmp(&a.figures["score"]).then(a.number.cmp(&b.number)));
+    if let Some(by) = columns(&rows).first() {
+        rows.sort_by(|a, b| b.figures[*by].total_cmp(&a.figures[*by]).then(a.number.cmp(&b.number)));
+    }
     Ok(rows)
 }
 
@@ -123,7 +120,7 @@ fn write_table(rows: &[Row], path: &Path) -> Result<()> {
     let columns = columns(rows);
     let mut text = format!("rank,trial,settings,{}\n", columns.join(","));
     for (rank, row) in rows.iter().enumerate() {
-        let figures: Vec<String> = columns.iter().map(|c| format!("{:.4}", row.figures[c])).collect();
+        let figures: Vec<String> = columns.iter().map(|c| format!("{:.4}", row.figures[*c])).collect();
         text +=
             &format!("{},{},\"{}\",{}\n", rank + 1, row.number, row.changes.replace('"', "\"\""), figures.join(","));
     }
@@ -146,7 +143,8 @@ fn print(rows: &[Row], json: bool) -> Result<()> {
             .iter()
             .map(|row| serde_json::json!({ "trial": row.number, "settings": row.changes, "figures": row.figures }))
             .collect();
-        let summary = serde_json::json!({ "ranking": trials, "rank_correlation_with_nmi": agreement });
+        let by = columns.first();
+        let summary = serde_json::json!({ "ranked_by": by, "ranking": trials, "rank_correlation_with_nmi": agreement });
         writeln!(out, "{summary:#}")?;
         return Ok(());
     }
@@ -155,8 +153,11 @@ fn print(rows: &[Row], json: bool) -> Result<()> {
     writeln!(out, "  settings")?;
     for (rank, row) in rows.iter().enumerate() {
         write!(out, "{:>4} {:>5}", rank + 1, row.number)?;
-        columns.iter().try_for_each(|name| write!(out, "{:>12.3}", row.figures[name]))?;
+        columns.iter().try_for_each(|name| write!(out, "{:>12.3}", row.figures[*name]))?;
         writeln!(out, "  {}", row.changes)?;
+    }
+    if let Some(by) = columns.first() {
+        writeln!(out, "ranked without labels, by {by}")?;
     }
     if !agreement.is_empty() {
         let words: Vec<String> = agreement.iter().map(|(name, r)| format!("{name} {r:.2}")).collect();

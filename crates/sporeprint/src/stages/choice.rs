@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use sporeprint_cluster::{ChooseCodes, CodesCandidate, CodesScore, RowsView};
+use sporeprint_cluster::{CodesScore, CompareCodes, RowsView};
 
 use super::adapt;
 use super::codes::{CodeSource, beside};
@@ -32,8 +32,8 @@ pub struct Choice {
 }
 
 /// File of the codes that a kind has in this run.
-pub(super) fn file(session: &Session, kind: CodeKind) -> PathBuf {
-    session.dir.candidates().join(format!("{}.npy", kind.name()))
+pub(super) fn file(dir: &RunDir, kind: CodeKind) -> PathBuf {
+    dir.candidates().join(format!("{}.npy", kind.name()))
 }
 
 /// What `choice.json` says; nothing for a run that had no choice.
@@ -96,7 +96,7 @@ pub(super) fn kept(
     images: &Images,
     kind: CodeKind,
 ) -> Result<Option<(Vec<f32>, usize)>, StageError> {
-    let path = file(session, kind);
+    let path = file(&session.dir, kind);
     if !path.exists() {
         return Ok(None);
     }
@@ -232,18 +232,17 @@ pub(super) fn choose(
     if kinds.len() > 1 {
         fs::create_dir_all(session.dir.candidates())?;
         for (&kind, (rows, dim)) in kinds.iter().zip(&codes) {
-            write_npy(&file(session, kind), &[images.len(), *dim], rows)?;
+            write_npy(&file(&session.dir, kind), &[images.len(), *dim], rows)?;
         }
     }
     let scored = if kinds.len() > 1 { compare(session, images.len(), &kinds, &codes)? } else { Vec::new() };
     let mut chosen = eligible[0];
     let mut words = words;
-    if eligible.len() > 1 {
-        let of = |kind: &CodeKind| Some((*kind, scored.iter().find(|s| s.name == kind.name())?));
-        let candidates: Vec<(CodeKind, &CodesScore)> = eligible.iter().filter_map(of).collect();
-        if candidates.len() == eligible.len() {
-            (chosen, words) = decide(&candidates);
-        }
+    let judged: Vec<(CodeKind, f64)> = (scored.iter().filter(|(kind, _)| eligible.contains(kind)))
+        .filter_map(|(kind, score)| Some((*kind, score.modularity?)))
+        .collect();
+    if judged.len() > 1 {
+        (chosen, words) = decide(&judged);
     }
     if !words.is_empty() {
         observer.note(&words);
@@ -257,12 +256,11 @@ pub(super) fn choose(
 ///
 /// Stability under resampling cannot decide: Local Aggregation draws near images together and with that raises it by itself,
 /// also where kinds are mixed by it. Neighbours among the codes before training know nothing of it.
-fn decide(candidates: &[(CodeKind, &CodesScore)]) -> (CodeKind, String) {
-    let best =
-        candidates.iter().copied().reduce(|best, next| if next.1.modularity > best.1.modularity { next } else { best });
+fn decide(modularities: &[(CodeKind, f64)]) -> (CodeKind, String) {
+    let best = modularities.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best });
     let chosen = best.map_or(CodeKind::Untouched, |best| best.0);
     let figures: Vec<String> =
-        candidates.iter().map(|(kind, score)| format!("{} {:.3}", kind.name(), score.modularity)).collect();
+        modularities.iter().map(|(kind, modularity)| format!("{} {modularity:.3}", kind.name())).collect();
     let verdict = match chosen {
         CodeKind::Untouched => {
             "the untouched codes are kept: training on the folder did not help as far as can be told without labels"
@@ -277,23 +275,21 @@ fn decide(candidates: &[(CodeKind, &CodesScore)]) -> (CodeKind, String) {
     (chosen, format!("{verdict} (images that were near before are together, beyond chance: {})", figures.join(", ")))
 }
 
-/// Label-free figures of every kind, also in the log; none for folders too small to be resampled.
+/// Label-free figures of every kind, also in the log; none for folders too small to be resampled. The first kind is what
+/// modularity is judged by.
 fn compare(
     session: &Session,
     n_images: usize,
     kinds: &[CodeKind],
     codes: &[(Vec<f32>, usize)],
-) -> Result<Vec<CodesScore>, StageError> {
+) -> Result<Vec<(CodeKind, CodesScore)>, StageError> {
     let n_clusters = expected_clusters(session, n_images);
     if n_images < 4 || !(2..n_images).contains(&n_clusters) {
         return Ok(Vec::new());
     }
-    let candidates = (kinds.iter().zip(codes))
-        .map(|(kind, (rows, dim))| {
-            Ok(CodesCandidate { name: kind.name(), rows: RowsView::new(rows, *dim)?, views: None })
-        })
-        .collect::<Result<Vec<_>, StageError>>()?;
-    let scores = ChooseCodes { seed: session.config.seed, ..ChooseCodes::new(n_clusters) }.run(&candidates)?.scores;
+    let rows = codes.iter().map(|(rows, dim)| RowsView::new(rows, *dim)).collect::<Result<Vec<_>, _>>()?;
+    let settings = CompareCodes { seed: session.config.seed, ..CompareCodes::new(n_clusters) };
+    let scores: Vec<_> = kinds.iter().copied().zip(settings.run(&rows, rows.first().copied())?).collect();
     let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Embed))?;
     for (name, figures) in figures(&scores) {
         let line = Metric::new("choose-codes", 0.0).text("codes", &name);
@@ -302,36 +298,21 @@ fn compare(
     Ok(scores)
 }
 
-fn figures(scores: &[CodesScore]) -> BTreeMap<String, BTreeMap<String, f64>> {
-    let of = |score: &CodesScore| {
-        [
-            ("silhouette", score.silhouette),
-            ("stability", score.stability),
-            ("support", score.support),
-            ("modularity", score.modularity),
-        ]
-        .map(|(name, figure)| (name.to_owned(), figure))
-        .into()
-    };
-    scores.iter().map(|score| (score.name.clone(), of(score))).collect()
+/// The figures of each kind by name.
+fn figures(scores: &[(CodeKind, CodesScore)]) -> BTreeMap<String, BTreeMap<String, f64>> {
+    scores.iter().map(|(kind, score)| (kind.name().to_owned(), by_name(score))).collect()
+}
+
+/// Label-free figures by the name that tables give them.
+pub(super) fn by_name(score: &CodesScore) -> BTreeMap<String, f64> {
+    let CodesScore { silhouette, stability, support, modularity } = *score;
+    let always = [("silhouette", silhouette), ("stability", stability), ("support", support)];
+    always.into_iter().chain(modularity.map(|m| ("modularity", m))).map(|(name, x)| (name.to_owned(), x)).collect()
 }
 
 fn write_choice(session: &Session, choice: Choice) -> Result<(), StageError> {
     let text = serde_json::to_string_pretty(&choice).expect("names and numbers serialise");
     Ok(write_atomically(&session.dir.choice(), |out| out.write_all(text.as_bytes()))?)
-}
-
-/// Label-free figures of the codes of several runs over the same images, in their order; see [`ChooseCodes`].
-///
-/// # Errors
-/// When a run has no codes, or the codes cannot be compared.
-pub fn compare_runs(runs: &[RunDir], n_clusters: usize) -> Result<Vec<CodesScore>, StageError> {
-    let codes =
-        runs.iter().map(|run| Ok(read_npy::<f32>(&run.embeddings())?)).collect::<Result<Vec<_>, StageError>>()?;
-    let candidates = (codes.iter())
-        .map(|codes| Ok(CodesCandidate { name: "", rows: RowsView::new(&codes.data, codes.shape[1])?, views: None }))
-        .collect::<Result<Vec<_>, StageError>>()?;
-    Ok(ChooseCodes::new(n_clusters).run(&candidates)?.scores)
 }
 
 /// The number of clusters asked for, or a usual one to compare codes by when it is still to be chosen.

@@ -8,6 +8,7 @@ mod choice;
 mod choose_k;
 mod cluster;
 mod codes;
+mod compare_runs;
 mod error;
 mod estimate;
 mod evaluate;
@@ -27,8 +28,9 @@ mod train_encoder;
 
 pub use add::{Added, add, add_embeddings};
 pub use assign::{NewImage, assign, assign_embeddings};
-pub use choice::{Choice, compare_runs};
+pub use choice::Choice;
 pub use cluster::cluster;
+pub use compare_runs::compare_runs;
 pub use error::StageError;
 pub use estimate::estimate;
 pub use evaluate::evaluate;
