@@ -254,7 +254,7 @@ pub(crate) fn aggregate(config: &mut RunConfig, args: &AggregateArgs) -> Result<
     stage.no_views |= args.no_views;
     if !args.ignore.is_empty() {
         let factors = args.ignore.iter().map(|name| name.parse()).collect::<Result<Vec<Factor>, _>>();
-        config.views = config.views.clone().ignoring(&factors.context("--ignore")?);
+        config.ignore = factors.context("--ignore")?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "run/codes.rs"]
+mod codes;
 #[path = "run/grouping.rs"]
 mod grouping;
 #[path = "run/sweep.rs"]
@@ -326,78 +328,4 @@ fn clusters_can_be_made_anew_without_training() {
     assert!(std::fs::read(out.join("encoder.safetensors")).unwrap() == before);
     check_success(&sporeprint().arg("evaluate").arg(&out).args(["--labels", "from-dirs"]).output().unwrap());
     check_failure(&sporeprint().arg("cluster").arg(example.photos()).output().unwrap(), 1, &["no run", "hint:"]);
-}
-
-#[test]
-fn the_built_in_encoder_clusters_at_once_and_batch_norm_of_the_folder_is_a_choice() {
-    let example = Example::new(24);
-    let (photos, plain, other) = (example.photos(), example.out("plain"), example.out("adapted"));
-    let run = |out: &Path, more: &[&str]| {
-        let flags = ["--fast", "-k", "3", "--no-open"];
-        sporeprint().arg("run").arg(&photos).arg("--out").arg(out).args(flags).args(more).output().unwrap()
-    };
-    let read = |run: &Path, file: &str| std::fs::read(run.join(file)).unwrap();
-    check_success(&run(&plain, &[]));
-    // So few images say nothing of statistics, and there is nothing to choose from.
-    assert!(!plain.join("adapted.safetensors").exists() && !plain.join("candidates").exists());
-    check_success(&run(&other, &["--norm", "adapted"]));
-    assert_eq!(read(&plain, "untouched.safetensors"), read(&other, "untouched.safetensors"));
-    assert_ne!(read(&other, "untouched.safetensors"), read(&other, "adapted.safetensors"));
-    let choice: serde_json::Value = serde_json::from_slice(&read(&other, "choice.json")).unwrap();
-    assert_eq!(choice["compared"], serde_json::json!(["untouched", "backbone"]));
-    // Other codes of the same run, by name.
-    check_success(&sporeprint().arg("cluster").arg(&other).args(["--codes", "untouched"]).output().unwrap());
-    assert!(read(&other, "embeddings.npy") == read(&plain, "embeddings.npy"), "the same codes by both ways");
-}
-
-#[test]
-fn the_number_of_clusters_is_chosen_by_the_codes_before_training() {
-    let example = Example::new(24);
-    let out = example.out("run");
-    let flags = ["--no-guard", "--norm", "frozen", "--aggregate-epochs", "2", "--no-open"];
-    check_success(&sporeprint().arg("run").arg(example.photos()).arg("--out").arg(&out).args(flags).output().unwrap());
-    let curve_by = |kind: &str| {
-        check_success(&sporeprint().arg("cluster").arg(&out).args(["-k", "auto", "--codes", kind]).output().unwrap());
-        let choice: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(out.join("choice.json")).unwrap()).unwrap();
-        assert_eq!(choice["chosen"], kind);
-        (std::fs::read(out.join("embeddings.npy")).unwrap(), std::fs::read(out.join("k_curve.json")).unwrap())
-    };
-    let (untouched, backbone) = (curve_by("untouched"), curve_by("backbone"));
-    assert!(untouched.0 != backbone.0, "training changed the codes");
-    assert!(untouched.1 == backbone.1, "one curve, that of the codes before training");
-}
-
-#[test]
-fn codes_before_and_after_training_stand_beside_each_other_and_are_not_computed_twice() {
-    let example = Example::new(24);
-    let out = example.out("run");
-    let flags = ["--no-guard", "--norm", "frozen", "--aggregate-epochs", "1", "-k", "3", "--no-open"];
-    check_success(&sporeprint().arg("run").arg(example.photos()).arg("--out").arg(&out).args(flags).output().unwrap());
-    let cluster = |kind: &str| sporeprint().arg("cluster").arg(&out).args(["--codes", kind]).output().unwrap();
-    let read = |file: &str| std::fs::read(out.join(file)).unwrap();
-    let choice = || serde_json::from_slice::<serde_json::Value>(&read("choice.json")).unwrap();
-    let compared = choice()["compared"].clone();
-    assert_eq!(compared, serde_json::json!(["untouched", "backbone", "ensemble", "head", "fused"]));
-    // What was not compared is refused, and the run is as it was.
-    let (stages, config) = (read("stages.json"), read("config.toml"));
-    check_failure(&cluster("adapted"), 1, &["adapted"]);
-    assert!((read("stages.json"), read("config.toml")) == (stages, config));
-    // Without the encoder nothing can be encoded: the codes are those that were compared.
-    let (encoder, away) = (out.join("encoder.safetensors"), out.join("away"));
-    std::fs::rename(&encoder, &away).unwrap();
-    for kind in ["backbone", "ensemble"] {
-        check_success(&cluster(kind));
-        assert!(read("embeddings.npy") == read(&format!("candidates/{kind}.npy")));
-    }
-    assert_eq!((&choice()["chosen"], &choice()["compared"]), (&serde_json::json!("ensemble"), &compared));
-    assert!(choice()["figures"]["backbone"]["modularity"].is_number(), "the evidence stays");
-    std::fs::rename(&away, &encoder).unwrap();
-    let before = read("embeddings.npy");
-    check_success(&sporeprint().arg("embed").arg(&out).output().unwrap());
-    assert!(read("embeddings.npy") == before, "the same codes anew");
-    check_success(&sporeprint().arg("cluster").arg(&out).output().unwrap());
-    let photo = std::fs::read_dir(example.photos()).unwrap().next().unwrap().unwrap().path();
-    let assigned = sporeprint().arg("assign").arg(&out).arg(photo).output().unwrap();
-    check_success(&assigned);
 }

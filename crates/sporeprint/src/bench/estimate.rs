@@ -67,7 +67,7 @@ impl Estimate {
         // Codes of every kind over all views; twice more where statistics of batch norm are compared; the bank and its head.
         let (kinds, primed) = if run.aggregate.epochs > 0 { (4, 2) } else { (1, 0) };
         let compared = if run.weights == WeightsSource::None { 0 } else { 2 };
-        let passes = (kinds + compared) * run.code_views + primed;
+        let passes = (kinds + compared) * run.averaged_views().len() + primed;
         let encode = passes as f64 * images * per_item(Work::Encode);
         let wanted = match run.cluster.n_clusters {
             ClusterCount::Fixed(k) => k as f64,

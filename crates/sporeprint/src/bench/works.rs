@@ -126,7 +126,7 @@ impl<'a> Bench<'a> {
         let (prepared, items) = (encoder.prepare(), run.aggregate.batch_size);
         let images: Vec<u32> = (0..items as u32).collect();
         let seconds = self.median(|| {
-            let pixels = batch::load(&self.cache, &images, Source::Fixed(CodeView::Whole), &Device::flex());
+            let pixels = batch::load(&self.cache, &images, Source::Fixed(CodeView::WHOLE), &Device::flex());
             drop(prepared.codes(pixels).into_data());
             Ok(())
         })?;
@@ -142,10 +142,10 @@ impl<'a> Bench<'a> {
         };
         let items = run.pretrain.batch_size;
         let flops = 6.0 * network.encoder.flops() * items as f64;
-        let views = run.pretrain.views.then_some(&run.views);
+        let views = run.pretrain.views.then(|| run.training_views());
         let sgd = run.pretrain.sgd.optimiser();
         let freeze = run.pretrain.freeze_encoder;
-        let mut learner = Pretraining::new(network, sgd, &self.cache, views, freeze, run.seed, device);
+        let mut learner = Pretraining::new(network, sgd, &self.cache, views.as_ref(), freeze, run.seed, device);
         let seconds = self.steps(&mut learner, items, 0)?;
         Ok(Some(Timed { items, seconds, flops: Some(flops) }))
     }
@@ -158,9 +158,10 @@ impl<'a> Bench<'a> {
         let flops = 3.0 * encoder.flops() * items as f64;
         // As in the last epoch, when the warm-up is over.
         let config = AggregateConfig { warmup_epochs: 0, ..run.aggregate.clone() };
+        let views = run.training_views();
         let setup = Setup {
             config: &config,
-            views: &run.views,
+            views: &views,
             cache: &self.cache,
             n_clusters: CLUSTERS.min(self.cache.n_images()),
             seed: run.seed,

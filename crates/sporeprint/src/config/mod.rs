@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::encoder::{EncoderConfig, FrozenConfig, WeightsSource};
-use crate::images::{CacheConfig, ViewConfig, content_hash};
+use crate::images::{CacheConfig, CodeView, Factor, ViewConfig, content_hash};
 use crate::run::Stage;
 use crate::train::{LearningRate, Schedule, SgdConfig};
 
@@ -46,6 +46,8 @@ pub struct RunConfig {
     pub views: ViewConfig,
     /// Views of each image whose unit codes are averaged, 1 to 3: the image, its mirror image, its middle.
     pub code_views: usize,
+    /// What should not tell pictures apart, neither in training nor in codes.
+    pub ignore: Vec<Factor>,
     /// The clusters at the end.
     pub cluster: ClusterConfig,
 }
@@ -166,6 +168,7 @@ impl Default for RunConfig {
             aggregate: AggregateConfig::default(),
             views: ViewConfig::default(),
             code_views: 1,
+            ignore: Vec::new(),
             cluster: ClusterConfig::default(),
         }
     }
@@ -284,6 +287,16 @@ impl RunConfig {
             return Err(ConfigError::Value { flag, found, expected: expected.to_owned(), hint });
         }
         Ok(())
+    }
+
+    /// What a view of training may change, with what is to be ignored.
+    pub fn training_views(&self) -> ViewConfig {
+        self.views.clone().ignoring(&self.ignore)
+    }
+
+    /// The views of each image whose codes are averaged.
+    pub fn averaged_views(&self) -> Vec<CodeView> {
+        CodeView::averaged(self.code_views, &self.ignore)
     }
 
     /// A digest of the settings that decide what a stage computes, to tell whose a checkpoint is.

@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
+use super::augment::{Factor, make_grey};
 use super::cache::ImageCache;
 use super::resize::{Taps, apply, centre_offset};
 
-/// Side of [`CodeView::Middle`], as a share of the shorter side.
+/// Side of [`Frame::Middle`], as a share of the shorter side.
 const MIDDLE: f64 = 0.8;
 
-/// One view of every image, for codes ("test-time augmentation"). What a network says of a picture and of its mirror image
-/// differs by noise, which the mean of both has less of; the middle shows the thing larger.
+/// What of an image a code view shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CodeView {
+enum Frame {
     /// The evaluation picture: the centre square.
     Whole,
     /// The same, left and right exchanged.
@@ -20,15 +20,51 @@ pub enum CodeView {
     Middle,
 }
 
+/// One view of every image, for codes ("test-time augmentation"). What a network says of a picture and of its mirror image
+/// differs by noise, which the mean of both has less of; the middle shows the thing larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeView {
+    frame: Frame,
+    /// Quarter turns to the left, 0 to 3.
+    turns: usize,
+    grey: bool,
+}
+
 impl CodeView {
-    /// In the order in which a number of views takes them.
-    pub const ALL: [Self; 3] = [Self::Whole, Self::Mirrored, Self::Middle];
+    /// The centre square as it is.
+    pub const WHOLE: Self = Self { frame: Frame::Whole, turns: 0, grey: false };
+
+    /// The views whose codes are averaged: of the first `n` frames (the image, its mirror image, its middle), so that `ignored`
+    /// factors no longer tell pictures apart.
+    ///
+    /// Colour: every view is grey. Rotation: every view is taken in four quarter turns, whose mean is the same however the
+    /// image lies. The other factors only change the views of training.
+    pub fn averaged(n: usize, ignored: &[Factor]) -> Vec<Self> {
+        let grey = ignored.contains(&Factor::Colour);
+        let turns = if ignored.contains(&Factor::Rotation) { 4 } else { 1 };
+        let frames = [Frame::Whole, Frame::Mirrored, Frame::Middle].into_iter().take(n);
+        frames.flat_map(|frame| (0..turns).map(move |turns| Self { frame, turns, grey })).collect()
+    }
 
     /// RGB8 pixels of this view of an image, `[size, size, 3]` with the cache's image size.
     ///
     /// # Panics
     /// - when the image is not in the cache
     pub fn of(self, cache: &ImageCache, image: usize) -> Cow<'_, [u8]> {
+        let size = cache.image_size();
+        let mut pixels = self.frame.of(cache, image);
+        if self.turns > 0 {
+            pixels = Cow::Owned((0..self.turns).fold(pixels.into_owned(), |pixels, _| quarter_turn(&pixels, size)));
+        }
+        if self.grey {
+            make_grey(pixels.to_mut());
+        }
+        pixels
+    }
+}
+
+impl Frame {
+    fn of(self, cache: &ImageCache, image: usize) -> Cow<'_, [u8]> {
         let size = cache.image_size();
         match self {
             Self::Whole => Cow::Borrowed(cache.eval(image)),
@@ -49,5 +85,35 @@ impl CodeView {
                 Cow::Owned(out)
             }
         }
+    }
+}
+
+/// A square picture turned to the left: its right column becomes its first row.
+fn quarter_turn(pixels: &[u8], size: usize) -> Vec<u8> {
+    let at = |row: usize, column: usize| &pixels[3 * (row * size + column)..][..3];
+    (0..size).flat_map(|row| (0..size).flat_map(move |column| at(column, size - 1 - row))).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_quarter_turns_are_none_and_the_right_column_comes_up() {
+        let picture: Vec<u8> = (0..3 * 9).collect();
+        let turned = quarter_turn(&picture, 3);
+        assert_eq!(turned[..9], [6, 7, 8, 15, 16, 17, 24, 25, 26]);
+        let back = (0..3).fold(turned, |pixels, _| quarter_turn(&pixels, 3));
+        assert_eq!(back, picture);
+    }
+
+    #[test]
+    fn ignored_factors_decide_the_views() {
+        assert_eq!(CodeView::averaged(1, &[]), [CodeView::WHOLE]);
+        assert_eq!(CodeView::averaged(3, &[Factor::Background, Factor::Scale]).len(), 3);
+        let grey = CodeView::averaged(2, &[Factor::Colour]);
+        assert!(grey.len() == 2 && grey.iter().all(|view| view.grey));
+        let turned = CodeView::averaged(2, &[Factor::Rotation]);
+        assert!(turned.len() == 8 && (0..4).all(|n| turned.iter().filter(|view| view.turns == n).count() == 2));
     }
 }

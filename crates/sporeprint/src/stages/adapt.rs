@@ -46,7 +46,7 @@ pub(super) fn start(
             NormStatistics::Choose => images.len() >= FEWEST,
         };
         if try_it {
-            let other = adapted(&encoder, &images.cache, &config.views, config.seed, observer);
+            let other = adapted(&encoder, &images.cache, &config.training_views(), config.seed, observer);
             let shift = first_layer_shift(&encoder, &other);
             let take = config.aggregate.norm == NormStatistics::Adapted || shift.abs() > SHIFT;
             if take {

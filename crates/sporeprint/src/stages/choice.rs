@@ -213,11 +213,10 @@ pub(super) fn choose(
             }
             (CodeKind::Fused, Some((learnt, dim))) => {
                 observer.begin("learning a dictionary of patches", 0);
-                let knew = session.config.weights != WeightsSource::None;
-                let fusion = Fusion::fit(images, learnt, *dim, knew, session.config.seed)?;
+                let fusion = Fusion::fit(images, learnt, *dim, &session.config)?;
                 fusion.save(&session.dir.fusion())?;
                 observer.end();
-                Some((fusion.join(learnt, images, observer)?, fusion.dim()))
+                Some((fusion.join(learnt, images, &session.config, observer)?, fusion.dim()))
             }
             _ => None,
         };

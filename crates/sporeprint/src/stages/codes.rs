@@ -75,7 +75,7 @@ impl CodeSource {
         match self {
             Self::Network(encoder, CodeKind::Head) => {
                 let batch_size = config.aggregate.batch_size;
-                Ok(unit_codes_of_all(encoder, &images.cache, batch_size, config.code_views, observer))
+                Ok(unit_codes_of_all(encoder, &images.cache, batch_size, &config.averaged_views(), observer))
             }
             Self::Network(encoder, _) => Ok(unit_codes(encoder, session, images, observer)),
             Self::Ensemble(encoders) => {
@@ -83,10 +83,10 @@ impl CodeSource {
                 Ok(beside(&before, &after, encoders[0].config().merged_dim()))
             }
             Self::Fused(encoder, fusion) => {
-                fusion.join(&unit_codes(encoder, session, images, observer), images, observer)
+                fusion.join(&unit_codes(encoder, session, images, observer), images, config, observer)
             }
             Self::Frozen(encoder) => {
-                Ok(frozen_unit_codes_of_all(encoder.as_ref(), &images.cache, config.code_views, observer)?)
+                Ok(frozen_unit_codes_of_all(encoder.as_ref(), &images.cache, &config.averaged_views(), observer)?)
             }
         }
     }
@@ -106,7 +106,7 @@ pub(super) fn beside(before: &[f32], after: &[f32], dim: usize) -> Vec<f32> {
 /// The merged feature maps of a network as unit rows, `[n_images, merged_dim]`.
 pub(super) fn unit_codes(encoder: &Encoder, session: &Session, images: &Images, observer: &dyn Observer) -> Vec<f32> {
     let (encoder, config) = (encoder.clone().without_head(), &session.config);
-    unit_codes_of_all(&encoder, &images.cache, config.aggregate.batch_size, config.code_views, observer)
+    unit_codes_of_all(&encoder, &images.cache, config.aggregate.batch_size, &config.averaged_views(), observer)
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use super::{Images, StageError};
 use crate::bank::normalise;
-use crate::encoder::{FrozenEncoder, FrozenError, NamedTensor, Simple, read_tensors, save_tensors};
+use crate::config::RunConfig;
+use crate::encoder::{FrozenEncoder, FrozenError, NamedTensor, Simple, WeightsSource, read_tensors, save_tensors};
+use crate::images::CodeView;
 use crate::progress::Observer;
-use crate::train::frozen_codes_of_all;
+use crate::train::frozen_unit_codes_of_all;
 
 /// Weight of the simple block against the learnt one, where the network knew photographs before, and where it did not.
 const WEIGHTS: [f32; 2] = [0.5, 2.0];
@@ -22,13 +24,14 @@ pub(super) struct Fusion {
 
 impl Fusion {
     /// Learns what joining needs from the run's images and their learnt unit codes.
-    pub(super) fn fit(images: &Images, learnt: &[f32], dim: usize, knew: bool, seed: u64) -> Result<Self, StageError> {
+    pub(super) fn fit(images: &Images, learnt: &[f32], dim: usize, config: &RunConfig) -> Result<Self, StageError> {
         let mut sums = vec![0.0f64; dim];
         learnt.chunks_exact(dim).for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x)));
         let n = images.len().max(1) as f64;
         let mean = sums.iter().map(|sum| (sum / n) as f32).collect();
-        let weight = WEIGHTS[usize::from(!knew)];
-        Ok(Self { simple: Simple::fit(&images.cache, seed)?, mean, weight })
+        let weight = WEIGHTS[usize::from(config.weights == WeightsSource::None)];
+        let view = CodeView::averaged(1, &config.ignore)[0];
+        Ok(Self { simple: Simple::fit(&images.cache, view, config.seed)?, mean, weight })
     }
 
     pub(super) fn save(&self, path: &Path) -> Result<(), StageError> {
@@ -61,16 +64,17 @@ impl Fusion {
         &self,
         learnt: &[f32],
         images: &Images,
+        config: &RunConfig,
         observer: &dyn Observer,
     ) -> Result<Vec<f32>, StageError> {
-        let simple = frozen_codes_of_all(&self.simple, &images.cache, observer)?;
+        let views = CodeView::averaged(1, &config.ignore);
+        let simple = frozen_unit_codes_of_all(&self.simple, &images.cache, &views, observer)?;
         let (learnt_dim, simple_dim) = (self.mean.len(), self.simple.dim());
         let mut out = Vec::with_capacity(images.len() * self.dim());
         for (learnt, simple) in learnt.chunks_exact(learnt_dim).zip(simple.chunks_exact(simple_dim)) {
             let mut row: Vec<f32> = learnt.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
             normalise(&mut row);
             row.extend(simple);
-            normalise(&mut row[learnt_dim..]);
             row[learnt_dim..].iter_mut().for_each(|x| *x *= self.weight);
             normalise(&mut row);
             out.extend(row);

@@ -78,12 +78,12 @@ pub fn pretrain(
         ..config.encoder.init_auto_encoder(&device, config.seed)?
     };
     let settings = &config.pretrain;
-    let views = settings.views.then_some(&config.views);
+    let views = settings.views.then(|| config.training_views());
     let mut learner = Pretraining::new(
         network,
         settings.sgd.optimiser(),
         &images.cache,
-        views,
+        views.as_ref(),
         settings.freeze_encoder,
         config.seed,
         device,
@@ -128,8 +128,8 @@ pub fn aggregate(
         crate::config::ClusterCount::Fixed(k) => k,
         crate::config::ClusterCount::Auto => (images.len() / 20).clamp(1, 80),
     };
-    let setup =
-        Setup { config: settings, views: &config.views, cache: &images.cache, n_clusters, seed: config.seed, device };
+    let views = config.training_views();
+    let setup = Setup { config: settings, views: &views, cache: &images.cache, n_clusters, seed: config.seed, device };
     let mut learner = Aggregation::new(encoder, setup, observer);
     let adapted = settings.guard && session.dir.adapted().exists();
     let objection = if adapted { Some(adapt::OBJECTION.to_owned()) } else { learner.objection()? };
@@ -151,7 +151,8 @@ pub fn aggregate(
 fn fit_frozen(session: &mut Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
     if let Some(frozen) = &session.config.frozen {
         observer.note(&format!("{} is never trained: auto-encoder and aggregation are left out", frozen.name()));
-        frozen.fit(&images.cache, session.config.seed, &session.dir.encoder(), observer)?;
+        let view = CodeView::averaged(1, &session.config.ignore)[0];
+        frozen.fit(&images.cache, view, session.config.seed, &session.dir.encoder(), observer)?;
     }
     Ok(session.mark_done(Stage::Aggregate)?)
 }
@@ -287,7 +288,7 @@ fn draw_reconstructions(network: &AutoEncoder, session: &Session, images: &Image
     let n = RECONSTRUCTED.min(images.len());
     let step = images.len() / n;
     let shown: Vec<u32> = (0..n).map(|i| (i * step) as u32).collect();
-    let originals = load(&images.cache, &shown, Source::Fixed(CodeView::Whole), &Device::flex());
+    let originals = load(&images.cache, &shown, Source::Fixed(CodeView::WHOLE), &Device::flex());
     let drawn = network.valid().forward(originals, Mode::Evaluate).images;
     let values: Vec<f32> = drawn.into_data().try_into_vec().expect("images are f32");
     let size = images.cache.image_size();

@@ -255,7 +255,7 @@ impl<'a> Aggregation<'a> {
     fn pixels(&self, crop: &Crop, images: &[u32], epoch: usize) -> Tensor<4> {
         let Setup { cache, seed, device, .. } = &self.setup;
         match &crop.views {
-            None => batch::load(cache, images, batch::Source::Fixed(CodeView::Whole), device),
+            None => batch::load(cache, images, batch::Source::Fixed(CodeView::WHOLE), device),
             Some(views) => {
                 batch::load_views(cache, images, crop.size, views, [*seed, epoch as u64, crop.number as u64], device)
             }

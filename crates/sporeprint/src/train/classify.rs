@@ -92,7 +92,7 @@ impl<'a> Classification<'a> {
         let right: usize = (self.set.held_out)
             .chunks(self.config.batch_size)
             .map(|images| {
-                let pixels = batch::load(self.set.cache, images, Source::Fixed(CodeView::Whole), &device);
+                let pixels = batch::load(self.set.cache, images, Source::Fixed(CodeView::WHOLE), &device);
                 let scores = values(network.forward(pixels, Mode::Evaluate).codes);
                 n_right(&scores, &self.set.labels_of(images))
             })

@@ -9,7 +9,7 @@ use crate::progress::Observer;
 /// Codes of the centre squares as the encoder gives them (not normalised), `[n_images, dim]`, row `i` for image `i`.
 pub fn codes_of_all(encoder: &Encoder, cache: &ImageCache, batch_size: usize, observer: &dyn Observer) -> Vec<f32> {
     observer.begin("codes of all images", cache.n_images() as u64);
-    let codes = of_all(&encoder.prepare(), cache, batch_size, CodeView::Whole, 0, observer);
+    let codes = of_all(&encoder.prepare(), cache, batch_size, CodeView::WHOLE, 0, observer);
     observer.end();
     codes
 }
@@ -19,18 +19,17 @@ pub fn merged_of_all(encoder: &Encoder, cache: &ImageCache, batch_size: usize, o
     codes_of_all(&encoder.clone().without_head(), cache, batch_size, observer)
 }
 
-/// Unit codes: the direction of the mean of the unit codes of the first `n_views` of [`CodeView::ALL`], `[n_images, dim]`.
+/// Unit codes: the direction of the mean of the unit codes of these views, `[n_images, dim]`.
 pub fn unit_codes_of_all(
     encoder: &Encoder,
     cache: &ImageCache,
     batch_size: usize,
-    n_views: usize,
+    views: &[CodeView],
     observer: &dyn Observer,
 ) -> Vec<f32> {
     let encoder = encoder.prepare();
-    let views = CodeView::ALL.into_iter().take(n_views).enumerate();
-    begin_views(cache, n_views, observer);
-    let codes = views.map(|(at, view)| of_all(&encoder, cache, batch_size, view, at, observer));
+    begin_views(cache, views.len(), observer);
+    let codes = views.iter().enumerate().map(|(at, &view)| of_all(&encoder, cache, batch_size, view, at, observer));
     let mean = mean_direction(codes, encoder.dim());
     observer.end();
     mean
@@ -91,7 +90,7 @@ pub fn frozen_codes_of_all(
     cache: &ImageCache,
     observer: &dyn Observer,
 ) -> Result<Vec<f32>, FrozenError> {
-    frozen_views(encoder, cache, 1, observer).map(|mut views| views.swap_remove(0))
+    frozen_views(encoder, cache, &[CodeView::WHOLE], observer).map(|mut views| views.swap_remove(0))
 }
 
 /// As [`unit_codes_of_all`], from an encoder that is never trained.
@@ -101,23 +100,22 @@ pub fn frozen_codes_of_all(
 pub fn frozen_unit_codes_of_all(
     encoder: &dyn FrozenEncoder,
     cache: &ImageCache,
-    n_views: usize,
+    views: &[CodeView],
     observer: &dyn Observer,
 ) -> Result<Vec<f32>, FrozenError> {
-    let views = frozen_views(encoder, cache, n_views, observer)?;
+    let views = frozen_views(encoder, cache, views, observer)?;
     Ok(mean_direction(views.into_iter(), encoder.dim()))
 }
 
-/// Codes of each of the first views.
+/// Codes of each view.
 fn frozen_views(
     encoder: &dyn FrozenEncoder,
     cache: &ImageCache,
-    n_views: usize,
+    views: &[CodeView],
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<f32>>, FrozenError> {
-    begin_views(cache, n_views, observer);
-    let views = CodeView::ALL.into_iter().take(n_views).enumerate();
-    let codes = views.map(|(at, view)| frozen_of_all(encoder, cache, view, at, observer)).collect();
+    begin_views(cache, views.len(), observer);
+    let codes = views.iter().enumerate().map(|(at, &view)| frozen_of_all(encoder, cache, view, at, observer)).collect();
     observer.end();
     codes
 }

@@ -53,7 +53,7 @@ impl Learner for Pretraining<'_> {
     fn step(&mut self, images: &[u32], at: Position, learning_rate: f64) -> Result<f64, TrainError> {
         let source = match self.views {
             Some(config) => Source::Views { config, seed: self.seed, epoch: at.epoch },
-            None => Source::Fixed(CodeView::Whole),
+            None => Source::Fixed(CodeView::WHOLE),
         };
         let originals = batch::load(self.cache, images, source, &self.device);
         let drawn = if self.freeze_encoder {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FrozenEncoder, FrozenError, OnnxConfig, Pixels, PixelsConfig, Simple, SimpleConfig, onnx};
 use crate::encoder::{TokenCode, VisionTransformer, VisionTransformerConfig, open_pictures};
-use crate::images::{CacheConfig, Filter, ImageCache, content_hash};
+use crate::images::{CacheConfig, CodeView, Filter, ImageCache, content_hash};
 use crate::progress::Observer;
 
 /// Published weights that a hint names.
@@ -166,7 +166,7 @@ impl FrozenConfig {
         2.0 * n_bytes as f64
     }
 
-    /// Learns from the run's own pictures what the encoder needs to know of them, and writes it to `fitted`. Most need
+    /// Learns from this view of the run's own pictures what the encoder needs to know of them, and writes it to `fitted`. Most need
     /// nothing and write nothing.
     ///
     /// # Errors
@@ -174,6 +174,7 @@ impl FrozenConfig {
     pub fn fit(
         &self,
         images: &ImageCache,
+        view: CodeView,
         seed: u64,
         fitted: &Path,
         observer: &dyn Observer,
@@ -182,7 +183,7 @@ impl FrozenConfig {
             Self::Pixels(_) | Self::Dinov2(_) | Self::Clip(_) | Self::Onnx(_) => Ok(()),
             Self::Simple(_) => {
                 observer.begin("learning a dictionary of patches", 0);
-                Simple::fit(images, seed)?.save(fitted)?;
+                Simple::fit(images, view, seed)?.save(fitted)?;
                 observer.end();
                 Ok(())
             }

@@ -9,7 +9,7 @@ use super::error::check_value;
 use super::{FrozenEncoder, FrozenError};
 use crate::encoder::simple::{Block, COLOUR_DIM, HOG_DIM, PatchDictionary, Scaling, colour_histogram, hog, shrink};
 use crate::encoder::{NamedTensor, read_tensors, save_tensors};
-use crate::images::{ImageCache, RgbView};
+use crate::images::{CodeView, ImageCache, RgbView};
 
 /// Images whose features set the scales of the blocks; more would hardly change them.
 const SCALED_BY: usize = 5000;
@@ -45,13 +45,13 @@ pub struct Simple {
 }
 
 impl Simple {
-    /// Learns the dictionary of patches and the scales of the blocks from a folder's pictures.
+    /// Learns the dictionary of patches and the scales of the blocks from a view of a folder's pictures.
     ///
     /// # Errors
     /// When there are no pictures.
-    pub fn fit(images: &ImageCache, seed: u64) -> Result<Self, FrozenError> {
+    pub fn fit(images: &ImageCache, view: CodeView, seed: u64) -> Result<Self, FrozenError> {
         let side = images.image_size();
-        let picture = |i: usize| shrink(images.eval(i), side);
+        let picture = |i: usize| shrink(&view.of(images, i), side);
         let dictionary = PatchDictionary::learn(images.n_images(), &picture, seed)?;
         let step = images.n_images().div_ceil(SCALED_BY).max(1);
         let sample: Vec<[Vec<f32>; 3]> =
@@ -141,7 +141,7 @@ impl FrozenEncoder for Simple {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::images::{CacheConfig, FindOptions, find_images};
+    use crate::images::{CacheConfig, CodeView, FindOptions, find_images};
 
     #[test]
     fn what_was_learnt_gives_the_same_codes_from_its_file() {
@@ -150,7 +150,7 @@ mod tests {
         let found = find_images(&[dir.path().join("photos")], &FindOptions::default()).expect("images");
         let cache =
             ImageCache::build(&dir.path().join("cache"), &found, &CacheConfig::new(64), &|_| {}).expect("built").cache;
-        let simple = Simple::fit(&cache, 0).expect("pictures");
+        let simple = Simple::fit(&cache, CodeView::WHOLE, 0).expect("pictures");
         simple.save(&dir.path().join("simple.safetensors")).expect("written");
         let again = Simple::open(&dir.path().join("simple.safetensors")).expect("read");
         assert_eq!(again, simple);

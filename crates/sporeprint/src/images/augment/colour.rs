@@ -41,6 +41,14 @@ pub(super) fn jitter(view: &mut [u8], config: &ViewConfig, rng: &mut Rng) {
     }
 }
 
+/// Replaces every pixel by its luma, as Pillow's `convert("L")` but for the last bit of its fixed-point rounding.
+pub(in crate::images) fn make_grey(pixels: &mut [u8]) {
+    for rgb in pixels.chunks_exact_mut(3) {
+        let luma: f32 = rgb.iter().zip(LUMA).map(|(&value, weight)| weight * f32::from(value)).sum();
+        rgb.fill((luma + 0.5) as u8);
+    }
+}
+
 fn mean_luma(view: &[u8]) -> f32 {
     let mut sums = [0u64; 3];
     for rgb in view.chunks_exact(3) {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::colour::make_grey;
 pub use self::render::{render, render_into, render_views};
 
 /// Strength of every change that makes a view of an image; the whole recipe of views.
