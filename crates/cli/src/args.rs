@@ -277,7 +277,7 @@ pub(crate) struct AggregateArgs {
     /// Train on whole images instead of random views
     #[arg(long)]
     pub(crate) no_views: bool,
-    /// What should not tell images apart: colour, rotation, position, scale, background
+    /// What should not tell images apart: colour or rotation, in training and in codes; position, scale, background, in training
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) ignore: Vec<String>,
 }

@@ -250,6 +250,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoder::WeightsSource;
 
     const GRID: &str = "[settings.aggregate]\nepochs = 7\n[try]\n\"aggregate.temperature\" = [0.07, 0.5]\n\
                         \"aggregate.sgd.learning_rate\" = [0.01, 0.02, 0.03]\n";
@@ -284,6 +285,14 @@ mod tests {
         assert!(many.iter().all(|t| (2..=6).contains(&t.config.aggregate.clusterings)));
         let below = many.iter().filter(|t| t.config.aggregate.sgd.learning_rate < 0.01).count();
         assert!((10..=30).contains(&below), "{below} of 40 below the middle of the scale");
+    }
+
+    #[test]
+    fn the_sweep_that_comes_along_can_be_run() {
+        let sweep = Sweep::from_toml(include_str!("../../../configs/sweep.toml")).expect("a sweep");
+        let trials = sweep.trials(&crate::config::base_of(&sweep.settings)).expect("trials");
+        assert_eq!(trials.len(), 6);
+        assert!(trials.iter().all(|trial| trial.config.weights == WeightsSource::BuiltIn));
     }
 
     #[test]

@@ -98,6 +98,37 @@ fn a_stratified_sample_comes_close_to_the_full_silhouette() {
 }
 
 #[test]
+fn cosine_silhouettes_without_pairs_equal_those_of_all_pairs() {
+    let mut random = crate::random::Random::new(8);
+    let mut data: Vec<f32> = (0..60 * 5).map(|_| random.normal() as f32).collect();
+    // A row of zeros has no direction, and two of another cluster have the same.
+    data[..5].fill(0.0);
+    data.copy_within(50..55, 55);
+    let rows = Codes::new(data, 5).unwrap();
+    // The last row is alone in its cluster.
+    let labels: Vec<i32> = (0..60).map(|row| if row == 59 { 3 } else { row % 3 }).collect();
+    let cosine = |a: &[f32], b: &[f32]| {
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
+        let lengths = (dot(a, a) * dot(b, b)).sqrt();
+        if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }
+    };
+    let found = silhouettes(rows.view(), &labels, Metric::Cosine).unwrap();
+    for row in 0..60 {
+        let mean = |cluster: i32| {
+            let others: Vec<usize> = (0..60).filter(|&other| other != row && labels[other] == cluster).collect();
+            let sum: f64 = others.iter().map(|&other| 1.0 - cosine(rows.row(row), rows.row(other))).sum();
+            sum / others.len() as f64
+        };
+        let inside = mean(labels[row]);
+        let outside = (0..4).filter(|&c| c != labels[row]).map(mean).fold(f64::INFINITY, f64::min);
+        let expected = if row == 59 { 0.0 } else { (outside - inside) / inside.max(outside) };
+        assert!((found[row].unwrap() - expected).abs() <= 1e-12, "row {row}: {found:?}, {expected}");
+    }
+    let same = Codes::new([3.0, 1.0, 0.7].repeat(6), 3).unwrap();
+    assert_eq!(silhouette(same.view(), &[0, 0, 0, 1, 1, 1], Metric::Cosine).unwrap(), 0.0);
+}
+
+#[test]
 fn noise_is_left_out_of_silhouettes() {
     let rows = Codes::new(vec![0.0, 0.1, 5.0, 5.1, 100.0], 1).unwrap();
     let with_noise = silhouettes(rows.view(), &[0, 0, 1, 1, -1], Metric::Euclidean).unwrap();

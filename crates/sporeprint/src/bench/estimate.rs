@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Measurement, Work};
-use crate::config::{ClusterCount, Refresh, RunConfig};
+use crate::config::{ClusterCount, NormStatistics, Refresh, RunConfig};
 use crate::encoder::WeightsSource;
 
 /// Clusters where their number is to be found.
@@ -64,9 +64,15 @@ impl Estimate {
             * (run.aggregate.centroids.unwrap_or((n_images / 20).max(1)) * run.aggregate.clusterings) as f64;
         let aggregate = images * run.aggregate.epochs as f64 * step
             + refreshes * run.aggregate.clustering_rounds as f64 * clustering;
-        // Codes of every kind over all views; twice more where statistics of batch norm are compared; the bank and its head.
-        let (kinds, primed) = if run.aggregate.epochs > 0 { (4, 2) } else { (1, 0) };
-        let compared = if run.weights == WeightsSource::None { 0 } else { 2 };
+        // Codes before training, after it and of the head over all views; twice more where statistics of batch norm may be taken
+        // from the folder; the bank and its head.
+        let is_new = run.weights == WeightsSource::None;
+        let (kinds, primed) = match run.aggregate.epochs {
+            0 => (1, 0),
+            _ => (if is_new { 2 } else { 3 }, 2),
+        };
+        let may_adapt = matches!(run.aggregate.norm, NormStatistics::Adapted | NormStatistics::Choose);
+        let compared = if may_adapt && !is_new { 2 } else { 0 };
         let passes = (kinds + compared) * run.averaged_views().len() + primed;
         let encode = passes as f64 * images * per_item(Work::Encode);
         let wanted = match run.cluster.n_clusters {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use sporeprint_cluster::{
-    Metric, RowsView, agreement, knn_accuracy, nearest_others, sampled_silhouette, sampled_trustworthiness, silhouette,
+    Metric, RowsView, agreement, knn_accuracy, nearest_others, sampled_trustworthiness, silhouette,
 };
 
 use super::choice;
@@ -28,10 +28,6 @@ const MAP_NEIGHBORS: usize = 10;
 const MAP_SAMPLE: usize = 2000;
 /// Neighbours that vote in the k-NN accuracy.
 const VOTERS: usize = 20;
-/// Images above which the silhouette is taken of a sample of each cluster: in full it takes the square of their number.
-const FULL_SILHOUETTE: usize = 10_000;
-const SILHOUETTES_PER_CLUSTER: usize = 200;
-
 /// Writes `evaluation.json`: k-means on pixels, on untrained codes, on the auto-encoder's, and the run's own clusters.
 ///
 /// Each baseline gets as many clusters as the run has, and the same centring and restarts. Labels are read here and
@@ -173,12 +169,7 @@ fn quality(name: &str, rows: RowsView<'_>, found: &[i32], labels: Option<&[i32]>
     let mut figures = BTreeMap::new();
     let mut put = |name: &str, figure: f64| figures.insert(name.to_owned(), figure);
     // One cluster, or as many as images, has no silhouette.
-    let silhouette = if rows.len() > FULL_SILHOUETTE {
-        sampled_silhouette(rows, found, Metric::Cosine, SILHOUETTES_PER_CLUSTER, 0)
-    } else {
-        silhouette(rows, found, Metric::Cosine)
-    };
-    if let Ok(silhouette) = silhouette {
+    if let Ok(silhouette) = silhouette(rows, found, Metric::Cosine) {
         put("silhouette", silhouette);
     }
     if let Some(labels) = labels {
