@@ -15,7 +15,7 @@ pub(crate) struct ClusterArgs {
     /// How rows become clusters
     #[arg(long, value_enum)]
     pub(crate) method: Option<MethodArg>,
-    /// What the method sees; umap for kmeans of 100 to 50000 images and for hdbscan, else codes. Spectral clustering is --space spectral
+    /// What the method sees; umap for kmeans of 100 to 100000 images and for hdbscan, else codes. Spectral clustering is --space spectral
     #[arg(long, value_enum)]
     pub(crate) space: Option<SpaceArg>,
     /// What near means: direction (unit codes without their mean), or distance of the codes as they are

@@ -70,7 +70,7 @@ pub enum Geometry {
 }
 
 /// Rows of which UMAP makes the space of k-means unless another is asked for.
-const UMAP_PAYS: std::ops::RangeInclusive<usize> = 100..=50_000;
+const UMAP_PAYS: std::ops::RangeInclusive<usize> = 100..=100_000;
 
 /// Settings of the clusters at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -152,7 +152,7 @@ impl Default for ClusterConfig {
 
 impl ClusterConfig {
     /// What the method sees for `n` rows. Unless set, k-means and HDBSCAN see UMAP: on five sets of photographs that was better
-    /// than the codes on each. Its rounds are serial, so above 50 000 rows k-means takes the codes; so it does below 100 rows,
+    /// than the codes on each. Its rounds are serial, so above 100 000 rows k-means takes the codes; so it does below 100 rows,
     /// whose neighbours are strangers, and so do the other methods.
     #[must_use]
     pub fn space(&self, n: usize) -> Space {

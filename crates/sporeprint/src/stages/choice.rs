@@ -184,7 +184,7 @@ pub(super) fn take_kept(
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub(super) fn write(session: &Session, kind: CodeKind) -> Result<(), StageError> {
+pub(super) fn write_asked_for(session: &Session, kind: CodeKind) -> Result<(), StageError> {
     match read(session)? {
         Some(choice) => write_choice(session, Choice { chosen: kind, words: asked_for(kind), ..choice }),
         None => Ok(()),
@@ -267,7 +267,11 @@ fn decide(modularities: &[(CodeKind, f64)]) -> (CodeKind, String) {
         CodeKind::Adapted => {
             "codes with batch norm's statistics of this folder are clustered: the best as far as can be told without labels"
         }
-        CodeKind::Backbone | CodeKind::Ensemble | CodeKind::Head | CodeKind::Fused => {
+        CodeKind::Ensemble => {
+            "codes before and after training on the folder are clustered beside each other: the best as far as can be told without \
+             labels"
+        }
+        CodeKind::Backbone | CodeKind::Head | CodeKind::Fused => {
             "training on the folder helped as far as can be told without labels"
         }
     };

@@ -213,7 +213,7 @@ pub fn take_codes(
     // Lines of the clustering that is taken back go; those of the comparison stay.
     drop(MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Cluster))?);
     session.redo_from(Stage::Embed)?;
-    choice::write(session, kind)?;
+    choice::write_asked_for(session, kind)?;
     keep_codes(session, images, &codes, dim)
 }
 
