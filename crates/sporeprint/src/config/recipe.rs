@@ -15,11 +15,12 @@ const AGGREGATION_TEMPERATURE: f32 = 0.2;
 const BACKGROUND: std::ops::RangeInclusive<usize> = 64..=4096;
 
 impl AggregateConfig {
-    /// From weights drawn from the seed: instance recognition with feature decorrelation, then a little Local Aggregation.
+    /// From weights drawn from the seed: instance recognition with feature decorrelation, then a little Local Aggregation. Length
+    /// pays: on 2000 images a third of these epochs ended 8 points of NMI lower.
     pub fn from_scratch() -> Self {
         Self {
-            epochs: 50,
-            warmup_epochs: 40,
+            epochs: 120,
+            warmup_epochs: 96,
             sgd: SgdSettings {
                 learning_rate: 0.05,
                 momentum: 0.9,
