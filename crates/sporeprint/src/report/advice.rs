@@ -4,6 +4,10 @@ use super::summary::Summary;
 use super::words::{capital, codes, count, grouped, percent, stage};
 use super::{ReportData, Sheets};
 use crate::config::CodeKind;
+use crate::run::tables::Quality;
+
+/// NMI by which two groupings differ from one seed to the next.
+const SAME_NMI: f64 = 0.01;
 
 /// One thing to know, with what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,23 +101,39 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> 
         |codes: &str, name: &str| data.quality.iter().find(|row| row.codes == codes)?.figures.get(name).copied();
     if let Some(ours) = figure("final", "nmi") {
         let better = data.quality.iter().filter(|row| row.codes != "final");
-        let better = better.filter_map(|row| Some((row, *row.figures.get("nmi")?))).filter(|&(_, nmi)| nmi > ours);
-        if let Some((row, nmi)) = better.max_by(|a, b| a.1.total_cmp(&b.1)) {
+        let better = better.filter_map(|row| Some((row, *row.figures.get("nmi")?)));
+        let best = better.filter(|&(_, nmi)| nmi > ours + SAME_NMI).max_by(|a, b| a.1.total_cmp(&b.1));
+        if let Some((row, nmi)) = best {
             let finding = format!(
-                "Other codes ({}) agree better with your labels (NMI {nmi:.3}) than those that were clustered ({ours:.3}).",
+                "k-means on other codes ({}) agrees better with your labels (NMI {nmi:.3}) than these clusters ({ours:.3}).",
                 codes(&row.codes).to_lowercase()
             );
-            // The run holds these codes itself; the others are only there to compare with.
-            let remedy = if CodeKind::ALL.iter().any(|kind| kind.name() == row.codes) {
-                format!("To take them: sporeprint cluster {} --codes {}", shell_word(&data.title), row.codes)
-            } else {
-                "Training did not help here: train longer, lower the learning rate, or start from other weights."
-                    .to_owned()
-            };
+            let remedy = flags_of(row, data).map_or_else(
+                || {
+                    "Training did not help here: train longer, lower the learning rate, or start from other weights."
+                        .to_owned()
+                },
+                |flags| format!("To have that: sporeprint cluster {} {flags}", shell_word(&data.title)),
+            );
             add(finding, &remedy);
         }
     }
     notices
+}
+
+/// Flags of `cluster` that give the clusters of a line of the comparison, where the run holds its codes.
+fn flags_of(row: &Quality, data: &ReportData) -> Option<String> {
+    let has = |name: &str| data.quality.iter().any(|row| row.codes == name);
+    if CodeKind::ALL.iter().any(|kind| kind.name() == row.codes) {
+        return Some(format!("--codes {} --space codes", row.codes));
+    }
+    // After an auto-encoder, the untouched codes are its.
+    let is_start = ["built-in encoder", "given weights"].contains(&row.codes.as_str()) && !has("autoencoder");
+    match (is_start, has(CodeKind::Backbone.name())) {
+        (true, true) => Some(format!("--codes {} --space codes", CodeKind::Untouched.name())),
+        (true, false) => Some("--space codes".to_owned()),
+        (false, _) => (row.codes == "codes").then(|| "--space codes".to_owned()),
+    }
 }
 
 fn are(n: usize, one: &str, many: &str) -> String {
@@ -160,6 +180,22 @@ pub(crate) fn next_steps(data: &ReportData, summary: &Summary) -> Vec<(String, S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_give_the_line_that_was_better() {
+        let quality = |names: &[&str]| {
+            let row = |name: &&str| Quality { codes: (*name).to_owned(), figures: [].into() };
+            ReportData { quality: names.iter().map(row).collect(), ..ReportData::default() }
+        };
+        let flags = |names: &[&str]| flags_of(&quality(names).quality[0], &quality(names));
+        assert_eq!(flags(&["ensemble", "final"]).as_deref(), Some("--codes ensemble --space codes"));
+        let start = flags(&["built-in encoder", "backbone", "final"]);
+        assert_eq!(start.as_deref(), Some("--codes untouched --space codes"));
+        assert_eq!(flags(&["given weights", "final"]).as_deref(), Some("--space codes"));
+        assert_eq!(flags(&["codes", "final"]).as_deref(), Some("--space codes"));
+        assert_eq!(flags(&["given weights", "autoencoder", "backbone", "final"]), None);
+        assert_eq!(flags(&["pixels", "final"]), None);
+    }
 
     #[test]
     fn names_of_runs_cannot_break_out_of_a_command() {
