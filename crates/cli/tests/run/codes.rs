@@ -81,6 +81,29 @@ fn codes_before_and_after_training_stand_beside_each_other_and_are_not_computed_
     check_success(&assigned);
 }
 
+#[test]
+fn where_training_is_left_out_there_is_nothing_to_compare() {
+    let example = Example::new(24);
+    let run = |name: &str, more: &[&str]| {
+        let out = example.out(name);
+        let mut command = sporeprint();
+        command.arg("run").arg(example.photos()).arg("--out").arg(&out).args(["-k", "3", "--no-open"]).args(more);
+        let output = command.output().unwrap();
+        check_success(&output);
+        (out, output)
+    };
+    // Two dozen images are too few for Local Aggregation.
+    let (guarded, output) = run("guarded", &[]);
+    assert!(super::text(&output.stderr).contains("the encoder is left as it is"));
+    let (fast, _) = run("fast", &["--fast"]);
+    let read = |run: &Path, file: &str| std::fs::read(run.join(file)).unwrap();
+    let choice: serde_json::Value = serde_json::from_slice(&read(&guarded, "choice.json")).unwrap();
+    assert_eq!(choice["compared"], serde_json::json!(["backbone"]));
+    assert!(!guarded.join("candidates").exists());
+    assert!(read(&guarded, "embeddings.npy") == read(&fast, "embeddings.npy"));
+    assert!(read(&guarded, "encoder.safetensors") == read(&guarded, "untouched.safetensors"));
+}
+
 /// Cosine of the codes of images `a` and `b` of a run.
 fn cosine(run: &Path, a: usize, b: usize) -> f32 {
     let codes = read_npy::<f32>(&run.join("embeddings.npy")).unwrap();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sporeprint_cluster::{CodesScore, CompareCodes, RowsView};
 
 use super::adapt;
-use super::codes::{CodeSource, beside};
+use super::codes::{CodeSource, before_training, beside, weights};
 use super::fusion::Fusion;
 use super::{Images, StageError};
 use crate::config::{ClusterCount, CodeKind};
@@ -69,7 +69,7 @@ pub(super) fn codes_before_training(
     if matches!(choice.chosen, CodeKind::Untouched | CodeKind::Adapted) {
         return Ok(None);
     }
-    let kind = before_training(session);
+    let kind = before_training(&session.dir);
     // An adapted encoder that was not trained further is the backbone.
     if !choice.compared.contains(&kind) {
         return Ok(None);
@@ -80,11 +80,6 @@ pub(super) fn codes_before_training(
     // Images were added since.
     let source = CodeSource::of_kind(session, kind)?;
     Ok(Some((source.unit_codes(session, images, observer)?, source.dim())))
-}
-
-/// The kind that Local Aggregation began with.
-fn before_training(session: &Session) -> CodeKind {
-    if session.dir.adapted().exists() { CodeKind::Adapted } else { CodeKind::Untouched }
 }
 
 /// Codes of a kind that lie under `candidates/`; nothing where there are none, or images were added since.
@@ -105,15 +100,23 @@ pub(super) fn kept(
     Ok(fits.then(|| (codes.data, codes.shape[1])))
 }
 
+/// Whether the run's encoder is another than it began as: Local Aggregation may have been left out.
+fn is_trained(session: &Session) -> Result<bool, StageError> {
+    let start = weights(&session.dir, before_training(&session.dir));
+    if session.config.aggregate.epochs == 0 || !start.exists() {
+        return Ok(session.config.aggregate.epochs > 0);
+    }
+    Ok(fs::read(start)? != fs::read(session.dir.encoder())?)
+}
+
 /// Codes of every kind that the run has.
-fn kinds(session: &Session) -> Vec<CodeKind> {
+fn kinds(session: &Session) -> Result<Vec<CodeKind>, StageError> {
     if session.config.frozen.is_some() {
-        return vec![CodeKind::Backbone];
+        return Ok(vec![CodeKind::Backbone]);
     }
     let config = &session.config;
     let is_adapted = session.dir.adapted().exists();
-    // The guard leaves an adapted encoder as it is.
-    let trained = config.aggregate.epochs > 0 && !(is_adapted && config.aggregate.guard);
+    let trained = is_trained(session)?;
     let mut kinds = Vec::new();
     // Without training the backbone is what it started as.
     if session.dir.untouched().exists() && (trained || is_adapted) {
@@ -134,7 +137,7 @@ fn kinds(session: &Session) -> Vec<CodeKind> {
     if trained || config.weights == WeightsSource::None || config.aggregate.codes == Some(CodeKind::Fused) {
         kinds.push(CodeKind::Fused);
     }
-    kinds
+    Ok(kinds)
 }
 
 /// The kinds among which figures decide, the safe one first, and words where there is nothing to decide.
@@ -175,9 +178,12 @@ pub(super) fn take_kept(
     images: &Images,
     kind: CodeKind,
 ) -> Result<Option<(Vec<f32>, usize)>, StageError> {
-    eligible(session, &kinds(session))?;
     let compared = read(session)?.is_some_and(|choice| choice.compared.len() > 1 && choice.compared.contains(&kind));
-    if compared && session.is_done(Stage::Embed) { kept(session, images, kind) } else { Ok(None) }
+    if compared && session.is_done(Stage::Embed) {
+        return kept(session, images, kind);
+    }
+    eligible(session, &kinds(session)?)?;
+    Ok(None)
 }
 
 /// Writes into `choice.json` that a kind is clustered because the settings say so; the evidence stays.
@@ -201,7 +207,7 @@ pub(super) fn choose(
     images: &Images,
     observer: &dyn Observer,
 ) -> Result<(Vec<f32>, usize), StageError> {
-    let kinds = kinds(session);
+    let kinds = kinds(session)?;
     let (eligible, words) = eligible(session, &kinds)?;
     let mut codes: Vec<(Vec<f32>, usize)> = Vec::with_capacity(kinds.len());
     for &kind in &kinds {
@@ -209,7 +215,7 @@ pub(super) fn choose(
         let known = |kind: CodeKind| kinds.iter().position(|&known| known == kind).and_then(|at| codes.get(at));
         let made = match (kind, known(CodeKind::Backbone)) {
             (CodeKind::Ensemble, Some((after, dim))) => {
-                known(before_training(session)).map(|(before, _)| (beside(before, after, *dim), 2 * dim))
+                known(before_training(&session.dir)).map(|(before, _)| (beside(before, after, *dim), 2 * dim))
             }
             (CodeKind::Fused, Some((learnt, dim))) => {
                 observer.begin("learning a dictionary of patches", 0);

@@ -1,6 +1,6 @@
 //! What turns the pictures of a run into codes: the trained network, or an encoder that is never trained.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use burn::tensor::Device;
 
@@ -10,7 +10,7 @@ use super::{Images, StageError};
 use crate::config::CodeKind;
 use crate::encoder::{Encoder, FrozenEncoder, Weights};
 use crate::progress::Observer;
-use crate::run::Session;
+use crate::run::{RunDir, Session};
 use crate::train::{frozen_unit_codes_of_all, unit_codes_of_all};
 
 /// An encoder ready to be asked for codes.
@@ -38,19 +38,14 @@ impl CodeSource {
         if let Some(frozen) = &config.frozen {
             return Ok(Self::Frozen(frozen.open(config.weights.file(), &session.dir.encoder())?));
         }
-        let network = |weights: &Path| -> Result<Encoder, StageError> {
-            Ok(config.encoder.init(&Device::flex(), config.seed)?.with_weights(weights)?.0)
+        let dir = &session.dir;
+        let network = |kind: CodeKind| -> Result<Encoder, StageError> {
+            Ok(config.encoder.init(&Device::flex(), config.seed)?.with_weights(&weights(dir, kind))?.0)
         };
-        let (dir, trained) = (&session.dir, session.dir.encoder());
         Ok(match kind {
-            CodeKind::Untouched => Self::Network(network(&dir.untouched())?, kind),
-            CodeKind::Adapted => Self::Network(network(&dir.adapted())?, kind),
-            CodeKind::Backbone | CodeKind::Head => Self::Network(network(&trained)?, kind),
-            CodeKind::Ensemble => {
-                let before = if dir.adapted().exists() { dir.adapted() } else { dir.untouched() };
-                Self::Ensemble(Box::new([network(&before)?, network(&trained)?]))
-            }
-            CodeKind::Fused => Self::Fused(network(&trained)?, Box::new(Fusion::open(&dir.fusion())?)),
+            CodeKind::Ensemble => Self::Ensemble(Box::new([network(before_training(dir))?, network(kind)?])),
+            CodeKind::Fused => Self::Fused(network(kind)?, Box::new(Fusion::open(&dir.fusion())?)),
+            _ => Self::Network(network(kind)?, kind),
         })
     }
 
@@ -89,6 +84,20 @@ impl CodeSource {
                 Ok(frozen_unit_codes_of_all(encoder.as_ref(), &images.cache, &config.averaged_views(), observer)?)
             }
         }
+    }
+}
+
+/// The kind of codes that Local Aggregation began with, where the network knew something then.
+pub(super) fn before_training(dir: &RunDir) -> CodeKind {
+    if dir.adapted().exists() { CodeKind::Adapted } else { CodeKind::Untouched }
+}
+
+/// The newest weights that a kind of codes comes from.
+pub(super) fn weights(dir: &RunDir, kind: CodeKind) -> PathBuf {
+    match kind {
+        CodeKind::Untouched => dir.untouched(),
+        CodeKind::Adapted => dir.adapted(),
+        CodeKind::Backbone | CodeKind::Ensemble | CodeKind::Head | CodeKind::Fused => dir.encoder(),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The two trained stages and the codes that come out of them.
 
+use std::io::Write;
 use std::time::Duration;
 
 use burn::tensor::Device;
 
 use super::adapt;
 use super::choice;
+use super::codes::{before_training, weights};
 use super::images::root;
 use super::{Images, StageError};
 use crate::batch::{Source, denormalise, load};
@@ -14,7 +16,7 @@ use crate::encoder::{AutoEncoder, Encoder, Mode, Weights, WeightsSource};
 use crate::images::{CodeView, RgbView, pair_sheet, save_png};
 use crate::progress::Observer;
 use crate::run::tables::{Metric, MetricsLog, write_embeddings};
-use crate::run::{Session, Stage, write_npy};
+use crate::run::{Session, Stage, write_atomically, write_npy};
 use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, remove_all};
 
 /// Images in the picture of reconstructions.
@@ -137,7 +139,14 @@ pub fn aggregate(
         observer.note(&format!("the encoder is left as it is, Local Aggregation would harm it: {why}"));
         let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Aggregate))?;
         log.append(&Metric::new("aggregate", 0.0).text("left_out", &why))?;
-        learner.into_encoder().save(&session.dir.encoder())?;
+        let start = weights(&session.dir, before_training(&session.dir));
+        if start.exists() {
+            // The same bytes say that nothing was trained.
+            let bytes = fs_err::read(start)?;
+            write_atomically(&session.dir.encoder(), |out| out.write_all(&bytes))?;
+        } else {
+            learner.into_encoder().save(&session.dir.encoder())?;
+        }
         return Ok(session.mark_done(Stage::Aggregate)?);
     }
     let stage = epoch_loop(session, images, Stage::Aggregate, interval);

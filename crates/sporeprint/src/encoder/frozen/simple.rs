@@ -141,7 +141,7 @@ impl FrozenEncoder for Simple {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::images::{CacheConfig, CodeView, FindOptions, find_images};
+    use crate::images::{CacheConfig, FindOptions, find_images};
 
     #[test]
     fn what_was_learnt_gives_the_same_codes_from_its_file() {
