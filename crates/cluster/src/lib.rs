@@ -71,7 +71,7 @@ pub use metrics::{
     Agreement, LinearProbe, agreement, knn_accuracy, modularity, sampled_silhouette, sampled_trustworthiness,
     silhouette, silhouettes, trustworthiness, weighted_knn_accuracy,
 };
-pub use neighbors::{Metric, Neighbors, nearest, nearest_others};
+pub use neighbors::{Metric, Neighbors, nearest, nearest_others, nearest_others_of};
 pub use progress::{Progress, Silent, Step};
 pub use reduce::{Pca, Umap, spectral_embedding};
 pub use rows::{Codes, RowsView};

@@ -124,21 +124,45 @@ pub fn nearest(queries: RowsView<'_>, bank: RowsView<'_>, k: usize, metric: Metr
 /// # Errors
 /// - `k` outside `1..n`
 pub fn nearest_others(rows: RowsView<'_>, k: usize, metric: Metric) -> Result<Neighbors> {
+    check_others(rows, k)?;
+    Ok(without_self(&search(rows, rows, k + 1, metric), |query| query))
+}
+
+/// [`nearest_others`] of some rows only: the `k` nearest of all other rows for each of `ids`.
+///
+/// # Shapes
+/// - rows: `[n, dim]`, ids: `[m]`, result: `[m, k]`
+/// # Errors
+/// - `k` outside `1..n`, or an id outside the rows
+pub fn nearest_others_of(rows: RowsView<'_>, ids: &[u32], k: usize, metric: Metric) -> Result<Neighbors> {
+    check_others(rows, k)?;
+    if let Some(&id) = ids.iter().find(|&&id| id as usize >= rows.len()) {
+        check_setting(false, "ids", id, format!("rows below {}", rows.len()))?;
+    }
+    let queries = rows.gather(ids);
+    Ok(without_self(&search(queries.view(), rows, k + 1, metric), |query| ids[query] as usize))
+}
+
+fn check_others(rows: RowsView<'_>, k: usize) -> Result<()> {
     rows.require_rows("rows")?;
-    check_setting(k >= 1 && k < rows.len(), "k", k, format!("1 to {} (one less than the rows)", rows.len() - 1))?;
-    let with_self = search(rows, rows, k + 1, metric);
-    let mut indices = Vec::with_capacity(rows.len() * k);
-    let mut scores = Vec::with_capacity(rows.len() * k);
-    for row in 0..rows.len() {
-        let found = with_self.indices_of(row);
+    check_setting(k >= 1 && k < rows.len(), "k", k, format!("1 to {} (one less than the rows)", rows.len() - 1))
+}
+
+/// Lists of which the row that asked, `own(query)`, is struck out.
+fn without_self(with_self: &Neighbors, own: impl Fn(usize) -> usize) -> Neighbors {
+    let k = with_self.k() - 1;
+    let mut indices = Vec::with_capacity(with_self.len() * k);
+    let mut scores = Vec::with_capacity(with_self.len() * k);
+    for query in 0..with_self.len() {
+        let found = with_self.indices_of(query);
         // Equal rows or, for the dot product, longer ones can push the row itself off its own list.
-        let own = found.iter().position(|&index| index as usize == row).unwrap_or(k);
-        for rank in (0..=k).filter(|&rank| rank != own) {
+        let at = found.iter().position(|&index| index as usize == own(query)).unwrap_or(k);
+        for rank in (0..=k).filter(|&rank| rank != at) {
             indices.push(found[rank]);
-            scores.push(with_self.scores_of(row)[rank]);
+            scores.push(with_self.scores_of(query)[rank]);
         }
     }
-    Ok(Neighbors::new(k, indices, scores))
+    Neighbors::new(k, indices, scores)
 }
 
 /// Per-row terms that turn a product into a score that grows with nearness.

@@ -9,7 +9,7 @@ use sporeprint::run::tables::{Quality, read_clusters, read_quality};
 use sporeprint::stages::Images;
 
 /// Figures of the table, in its order.
-const COLUMNS: [&str; 9] = ["acc", "nmi", "ari", "ami", "purity", "knn", "wknn", "linear", "silhouette"];
+const COLUMNS: [&str; 10] = ["acc", "nmi", "ari", "ami", "purity", "knn", "wknn", "linear", "modularity", "silhouette"];
 
 /// Prints clusters by size and quality beside the baselines.
 pub(crate) fn print(session: &Session, images: &Images, json: bool) -> Result<()> {

@@ -122,3 +122,22 @@ fn bad_requests_are_named() {
     assert!(nearest(a.view(), a.view(), 4, Metric::Dot).unwrap_err().to_string().starts_with("k = 4"));
     assert!(nearest_others(a.view(), 3, Metric::Dot).unwrap_err().to_string().starts_with("k = 3"));
 }
+
+#[test]
+fn neighbours_of_some_rows_are_those_among_all() {
+    let mut rows = noise(700, 12, 21).into_data();
+    // More equal rows than are asked for: a row need not be on its own list.
+    (1..6).for_each(|copy| rows.copy_within(0..12, copy * 12));
+    let rows = Codes::new(rows, 12).unwrap();
+    let ids = [699, 0, 5, 5, 333];
+    for metric in [Metric::Dot, Metric::Cosine, Metric::Euclidean] {
+        let (all, some) =
+            (nearest_others(rows.view(), 3, metric).unwrap(), nearest_others_of(rows.view(), &ids, 3, metric).unwrap());
+        for (query, &id) in ids.iter().enumerate() {
+            assert_eq!(some.indices_of(query), all.indices_of(id as usize), "{metric:?} {id}");
+            assert!(!some.indices_of(query).contains(&id), "{metric:?} {id}");
+        }
+    }
+    let refused = nearest_others_of(rows.view(), &[3, 700], 3, Metric::Dot).unwrap_err().to_string();
+    assert!(refused.starts_with("ids = 700") && refused.contains("below 700"), "{refused}");
+}

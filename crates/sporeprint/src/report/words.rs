@@ -77,7 +77,7 @@ pub(super) fn codes(name: &str) -> String {
 }
 
 /// Quality figures in the order of the table: key, name, meaning.
-const FIGURES: [(&str, &str, &str); 8] = [
+const FIGURES: [(&str, &str, &str); 9] = [
     ("nmi", "NMI", "normalised mutual information with the labels: 0 is chance, 1 is agreement"),
     ("acc", "ACC", "share of images in the right cluster under the best matching of clusters to labels"),
     ("ari", "ARI", "adjusted Rand index: 0 is chance, 1 is agreement"),
@@ -85,9 +85,14 @@ const FIGURES: [(&str, &str, &str); 8] = [
     ("purity", "Purity", "share of images that carry their cluster's commonest label"),
     ("knn", "k-NN", "share of images whose nearest codes vote for their label"),
     (
+        "modularity",
+        "Modularity",
+        "how far images that were near before training are together, beyond chance: 0 is chance, 1 is wholly; needs no labels",
+    ),
+    (
         "silhouette",
         "Silhouette",
-        "how much nearer an image is to its own cluster than to the next, from −1 to 1; needs no labels",
+        "how much nearer an image is to its own cluster than to the next among the codes of its row, from −1 to 1; needs no labels",
     ),
     (
         "trustworthiness",

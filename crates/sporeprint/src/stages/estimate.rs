@@ -26,13 +26,13 @@ pub fn estimate(config: &RunConfig, images: &Images) -> String {
     let aggregate = step(parameters, activations, config.aggregate.batch_size);
     let rows = 4.0 * (images.len() * config.encoder.dim()) as f64;
     let bytes = pretrain.max(aggregate) + 4.0 * rows + 100e6;
+    let trains = if config.pretrain.epochs + config.aggregate.epochs > 0 { "; training" } else { ", never trained;" };
     format!(
-        "{} images, {} skipped; {} at {} px, codes of {} numbers; training takes up to {:.1} GB of memory",
+        "{} images, {} skipped; {} at {} px{trains} takes up to {:.1} GB of memory",
         images.len(),
         images.n_skipped,
         config.encoder.architecture,
         config.encoder.image_size,
-        config.encoder.dim(),
         bytes / 1e9
     )
 }

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use sporeprint_cluster::{
-    Metric, RowsView, agreement, knn_accuracy, nearest_others, sampled_trustworthiness, silhouette,
+    Metric, Neighbors, RowsView, agreement, knn_accuracy, modularity, nearest_others_of, sampled_trustworthiness,
+    silhouette,
 };
 
-use super::choice;
+use super::choice::{self, codes_before_training};
 use super::cluster::codes;
 use super::codes::unit_codes;
 use super::images::root;
 use super::partition::k_means;
 use super::prepare::prepare;
+use super::search::{MAPPED, near};
 use super::tables::sizes;
 use super::train::{pretrained_encoder, starting_encoder};
 use super::{Images, StageError};
@@ -26,9 +28,20 @@ use crate::train::frozen_codes_of_all;
 /// Neighbours on the map that are looked up in truth, and images whose neighbours are.
 const MAP_NEIGHBORS: usize = 10;
 const MAP_SAMPLE: usize = 2000;
-/// Neighbours that vote in the k-NN accuracy.
+/// Neighbours that vote in the k-NN accuracy, and images whose label is voted on.
 const VOTERS: usize = 20;
-/// Writes `evaluation.json`: k-means on pixels, on untrained codes, on the auto-encoder's, and the run's own clusters.
+const VOTED_ON: usize = 10_000;
+
+/// What groupings are judged by.
+struct Judge<'a> {
+    /// Who was near whom before training: modularity compares groupings of different codes by it. Silhouettes are each of its
+    /// own codes.
+    near: Neighbors,
+    labels: Option<&'a [i32]>,
+}
+
+/// Writes `evaluation.json`: the run's own clusters beside k-means on the codes of each network and, where there are labels to
+/// tell, on pixels.
 ///
 /// Each baseline gets as many clusters as the run has, and the same centring and restarts. Labels are read here and
 /// nowhere else.
@@ -45,25 +58,35 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     let assignments = read_assignments(&session.dir.assignments())?;
     let found: Vec<i32> = assignments.iter().map(|a| a.cluster).collect();
     let n_clusters = sizes(&assignments).len().max(1);
+    let (codes, dim) = codes(session, images)?;
+    let prepared = prepare(codes.clone(), dim, &session.config.cluster);
+    let prepared = RowsView::new(&prepared.rows, dim)?;
     let labels = images.labels();
-    let labels = labels.as_deref();
+    let near = match codes_before_training(session, images, observer)? {
+        Some((before, dim)) => {
+            let before = prepare(before, dim, &session.config.cluster).rows;
+            near(session, RowsView::new(&before, dim)?, MAPPED)?
+        }
+        None => near(session, prepared, MAPPED)?,
+    };
+    let judge = Judge { near, labels: labels.as_deref() };
     let mut rows = Vec::new();
-    if images.all_pictures() {
+    if labels.is_some() && images.all_pictures() {
         let image_size = images.cache.image_size();
         let pixels = Pixels::new(PixelsConfig { image_size, ..PixelsConfig::default() });
         let codes = frozen_codes_of_all(&pixels, &images.cache, observer)?;
-        rows.push(baseline("pixels", session, &codes, pixels.dim(), n_clusters, labels)?);
+        rows.push(judge.baseline("pixels", session, &codes, pixels.dim(), n_clusters)?);
     }
-    if session.config.images.embeddings.is_none() {
-        networks(session, images, n_clusters, labels, &mut rows, observer)?;
+    let kinds = choice::read(session)?.map(|choice| choice.compared).unwrap_or_default();
+    let is_network = session.config.images.embeddings.is_none();
+    if is_network {
+        networks(session, images, n_clusters, &kinds, &judge, &mut rows, observer)?;
     }
-    let (codes, dim) = codes(session, images)?;
-    if !session.config.cluster.is_plain(images.len()) && !shown_as_network(session)? {
-        rows.push(baseline("codes", session, &codes, dim, n_clusters, labels)?);
+    let shown = is_network && (kinds.len() > 1 || is_as_it_began(session, &kinds));
+    if !session.config.cluster.is_plain(images.len()) && !shown {
+        rows.push(judge.baseline("codes", session, &codes, dim, n_clusters)?);
     }
-    let prepared = prepare(codes, dim, &session.config.cluster);
-    let prepared = RowsView::new(&prepared.rows, dim)?;
-    let mut own = quality("final", prepared, &found, labels)?;
+    let mut own = judge.quality("final", prepared, &found)?;
     if let Some(trust) = map_trust(session, prepared)? {
         own.figures.insert("trustworthiness".to_owned(), trust);
         observer.note(&format!("map: trustworthiness {trust:.3} (1: neighbours there are neighbours in truth)"));
@@ -73,21 +96,23 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     Ok(session.mark_done(Stage::Evaluate)?)
 }
 
-/// Whether the codes that were clustered stand among those of the networks already.
-fn shown_as_network(session: &Session) -> Result<bool, StageError> {
-    let config = &session.config;
-    let trained = config.aggregate.epochs > 0 || config.pretrain.epochs > 0;
-    let is_start = config.images.embeddings.is_none() && config.frozen.is_none() && !trained;
-    Ok(choice::read(session)?.is_some_and(|choice| choice.compared.len() > 1 || is_start))
+/// Whether the run is clustered by the codes of the network that it began with: nothing was trained, or what was trained was
+/// left out.
+fn is_as_it_began(session: &Session, kinds: &[CodeKind]) -> bool {
+    session.config.frozen.is_none() && !session.is_done(Stage::Pretrain) && kinds == [CodeKind::Backbone]
 }
 
-/// Unit codes of the network that the run began with: those that were kept, or anew.
+/// Unit codes of the network that the run began with: those that are there, or anew.
 fn starting_codes(
     session: &Session,
     images: &Images,
+    kinds: &[CodeKind],
     device: &Device,
     observer: &dyn Observer,
 ) -> Result<(Vec<f32>, usize), StageError> {
+    if is_as_it_began(session, kinds) {
+        return codes(session, images);
+    }
     // After an auto-encoder, the untouched codes are its.
     if !session.is_done(Stage::Pretrain)
         && let Some(codes) = choice::kept(session, images, CodeKind::Untouched)?
@@ -98,39 +123,39 @@ fn starting_codes(
     Ok((unit_codes(&encoder, session, images, observer), encoder.config().merged_dim()))
 }
 
-/// k-means on the codes of the networks that the run's encoder came from.
+/// k-means on the codes of the networks that the run's encoder came from, and on every kind of codes that it has.
 fn networks(
     session: &Session,
     images: &Images,
     n_clusters: usize,
-    labels: Option<&[i32]>,
+    kinds: &[CodeKind],
+    judge: &Judge<'_>,
     rows: &mut Vec<Quality>,
     observer: &dyn Observer,
 ) -> Result<(), StageError> {
     let device = Device::flex();
     // An encoder that is never trained has no earlier self to be compared with.
     if session.config.frozen.is_none() {
-        let (codes, dim) = starting_codes(session, images, &device, observer)?;
+        let (codes, dim) = starting_codes(session, images, kinds, &device, observer)?;
         let name = match session.config.weights {
             WeightsSource::None => "untrained",
             WeightsSource::BuiltIn => "built-in encoder",
             WeightsSource::File(_) => "given weights",
         };
-        rows.push(baseline(name, session, &codes, dim, n_clusters, labels)?);
+        rows.push(judge.baseline(name, session, &codes, dim, n_clusters)?);
     }
     if session.is_done(Stage::Pretrain) {
         let encoder = pretrained_encoder(session, &device, observer)?;
         let codes = unit_codes(&encoder, session, images, observer);
-        rows.push(baseline("autoencoder", session, &codes, encoder.config().merged_dim(), n_clusters, labels)?);
+        rows.push(judge.baseline("autoencoder", session, &codes, encoder.config().merged_dim(), n_clusters)?);
     }
-    let compared = choice::read(session)?.map(|choice| choice.compared).unwrap_or_default();
-    for &kind in &compared {
+    for &kind in kinds {
         // The untouched codes stand above as those of the given weights; a single kind is the final one.
         if kind != CodeKind::Untouched
-            && compared.len() > 1
+            && kinds.len() > 1
             && let Some((codes, dim)) = choice::kept(session, images, kind)?
         {
-            rows.push(baseline(kind.name(), session, &codes, dim, n_clusters, labels)?);
+            rows.push(judge.baseline(kind.name(), session, &codes, dim, n_clusters)?);
         }
     }
     Ok(())
@@ -150,37 +175,55 @@ fn map_trust(session: &Session, rows: RowsView<'_>) -> Result<Option<f64>, Stage
     Ok(Some(sampled_trustworthiness(rows, places, MAP_NEIGHBORS, MAP_SAMPLE, session.config.seed)?))
 }
 
-fn baseline(
-    name: &str,
-    session: &Session,
-    codes: &[f32],
-    dim: usize,
-    n_clusters: usize,
-    labels: Option<&[i32]>,
-) -> Result<Quality, StageError> {
-    let rows = prepare(codes.to_vec(), dim, &session.config.cluster).rows;
-    let rows = RowsView::new(&rows, dim)?;
-    let run = k_means(session, n_clusters).fit(rows)?;
-    let found: Vec<i32> = run.assignments.iter().map(|&a| a as i32).collect();
-    quality(name, rows, &found, labels)
+impl Judge<'_> {
+    /// k-means on some codes.
+    fn baseline(
+        &self,
+        name: &str,
+        session: &Session,
+        codes: &[f32],
+        dim: usize,
+        n_clusters: usize,
+    ) -> Result<Quality, StageError> {
+        let rows = prepare(codes.to_vec(), dim, &session.config.cluster).rows;
+        let rows = RowsView::new(&rows, dim)?;
+        let run = k_means(session, n_clusters).fit(rows)?;
+        let found: Vec<i32> = run.assignments.iter().map(|&a| a as i32).collect();
+        self.quality(name, rows, &found)
+    }
+
+    /// Figures of a grouping of some codes.
+    fn quality(&self, name: &str, rows: RowsView<'_>, found: &[i32]) -> Result<Quality, StageError> {
+        let mut figures = BTreeMap::new();
+        let mut put = |name: &str, figure: f64| figures.insert(name.to_owned(), figure);
+        put("modularity", modularity(&self.near, &noise_alone(found))?);
+        // One cluster, or as many as images, has no silhouette.
+        if let Ok(silhouette) = silhouette(rows, found, Metric::Cosine) {
+            put("silhouette", silhouette);
+        }
+        if let Some(labels) = self.labels {
+            let agreement = agreement(labels, found)?;
+            put("acc", agreement.accuracy);
+            put("nmi", agreement.nmi);
+            put("ari", agreement.ari);
+            put("ami", agreement.ami);
+            put("purity", agreement.purity);
+            put("knn", votes(rows, labels)?);
+        }
+        Ok(Quality { codes: name.to_owned(), figures })
+    }
 }
 
-fn quality(name: &str, rows: RowsView<'_>, found: &[i32], labels: Option<&[i32]>) -> Result<Quality, StageError> {
-    let mut figures = BTreeMap::new();
-    let mut put = |name: &str, figure: f64| figures.insert(name.to_owned(), figure);
-    // One cluster, or as many as images, has no silhouette.
-    if let Ok(silhouette) = silhouette(rows, found, Metric::Cosine) {
-        put("silhouette", silhouette);
-    }
-    if let Some(labels) = labels {
-        let agreement = agreement(labels, found)?;
-        let neighbors = nearest_others(rows, VOTERS.min(rows.len() - 1), Metric::Cosine)?;
-        put("acc", agreement.accuracy);
-        put("nmi", agreement.nmi);
-        put("ari", agreement.ari);
-        put("ami", agreement.ami);
-        put("purity", agreement.purity);
-        put("knn", knn_accuracy(&neighbors, labels, labels)?);
-    }
-    Ok(Quality { codes: name.to_owned(), figures })
+/// Labels in which each image of the noise, -1, is a cluster of its own.
+fn noise_alone(found: &[i32]) -> Vec<i32> {
+    found.iter().enumerate().map(|(i, &cluster)| if cluster < 0 { -1 - i as i32 } else { cluster }).collect()
+}
+
+/// Share of images whose neighbours vote for their label: of all, or of ten thousand evenly spaced among more.
+fn votes(rows: RowsView<'_>, labels: &[i32]) -> Result<f64, StageError> {
+    let (n, asked) = (rows.len(), rows.len().min(VOTED_ON));
+    let ids: Vec<u32> = (0..asked).map(|i| (i * n / asked) as u32).collect();
+    let theirs: Vec<i32> = ids.iter().map(|&id| labels[id as usize]).collect();
+    let neighbors = nearest_others_of(rows, &ids, VOTERS.min(n - 1), Metric::Cosine)?;
+    Ok(knn_accuracy(&neighbors, &theirs, labels)?)
 }

@@ -28,24 +28,39 @@ pub(super) fn neighbors(
     observer: &dyn Observer,
 ) -> Result<Neighbors, StageError> {
     let config = &session.config.cluster;
-    let k = LISTED.max(MAPPED).max(config.graph_neighbors).min(rows.len() - 1);
-    let metric = metric(config);
-    if config.approximate_above.is_none_or(|most| rows.len() <= most) {
-        if rows.len() > MANY {
-            let n = rows.len();
-            observer.note(&format!(
-                "comparing {n} images with each other takes the square of their number; --approximate-above {MANY} is \
-                 faster and says how many neighbours it finds"
-            ));
-        }
-        return Ok(nearest_others(rows, k, metric)?);
+    let k = LISTED.max(MAPPED).max(config.graph_neighbors);
+    let n = rows.len();
+    if n > MANY && approximate(session, n).is_none() {
+        observer.note(&format!(
+            "comparing {n} images with each other takes the square of their number; --approximate-above {MANY} is \
+             faster and says how many neighbours it finds"
+        ));
     }
-    let search = ApproximateSearch { seed: session.config.seed, ..ApproximateSearch::default() };
-    let found = search.nearest_others(rows, k, metric)?;
-    let recall = search.recall(rows, &found, metric, MEASURED)?;
+    let found = near(session, rows, k)?;
+    let Some(search) = approximate(session, n) else { return Ok(found) };
+    let recall = search.recall(rows, &found, metric(config), MEASURED)?;
+    let k = found.k();
     observer.note(&format!("approximate neighbours: {:.1} % of the {k} nearest were found", 100.0 * recall));
     log(session, &[Line::new("neighbors", 0.0).number("recall", recall).number("k", k as f64)])?;
     Ok(found)
+}
+
+/// Up to `k` nearest other rows of every row, exactly or approximately as the settings say.
+///
+/// # Errors
+/// When the search fails: a single row has no others.
+pub(super) fn near(session: &Session, rows: RowsView<'_>, k: usize) -> Result<Neighbors, StageError> {
+    let (k, metric) = (k.min(rows.len() - 1), metric(&session.config.cluster));
+    Ok(match approximate(session, rows.len()) {
+        Some(search) => search.nearest_others(rows, k, metric)?,
+        None => nearest_others(rows, k, metric)?,
+    })
+}
+
+/// The search that the settings ask for among so many rows; nothing for the exact one.
+fn approximate(session: &Session, n: usize) -> Option<ApproximateSearch> {
+    let most = session.config.cluster.approximate_above?;
+    (n > most).then(|| ApproximateSearch { seed: session.config.seed, ..ApproximateSearch::default() })
 }
 
 /// Adds lines to the log of the run.

@@ -16,7 +16,7 @@ pub(super) use self::head::principal_components;
 use super::average::WeightAverage;
 use super::embed::codes_of_all;
 use super::epochs::{Position, TrainError};
-use super::monitor::ControlSums;
+use super::monitor::{ControlSums, Trouble};
 use super::proportions::Proportions;
 use super::sgd::{InTraining, Sgd};
 use crate::bank::MemoryBank;
@@ -48,6 +48,8 @@ pub struct Aggregation<'a> {
     hardness: Option<Hardness>,
     average: Option<WeightAverage>,
     clock: Clock,
+    /// Kinds of trouble that the person has read of.
+    told: Vec<Trouble>,
     state: State,
     setup: Setup<'a>,
 }
@@ -119,7 +121,8 @@ impl<'a> Aggregation<'a> {
         let average = (config.average > 0.0).then(|| WeightAverage::new(&encoder, decay));
         let clock = Clock::default();
         let encoder = InTraining::new(encoder);
-        Self { encoder, sgd, bank, clusterings: None, hardness: None, average, clock, state: State::default(), setup }
+        let (told, state) = (Vec::new(), State::default());
+        Self { encoder, sgd, bank, clusterings: None, hardness: None, average, clock, told, state, setup }
     }
 
     /// The encoder that gives the final codes: with the moving average of the weights, where one was kept.

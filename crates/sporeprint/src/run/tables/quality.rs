@@ -15,7 +15,7 @@ use crate::run::write_atomically;
 pub struct Quality {
     /// Which codes were clustered: `pixels`, `untrained`, `autoencoder`, .., `final` for the run's own.
     pub codes: String,
-    /// Figures by name: `acc`, `nmi`, `ari`, `ami`, `purity`, `knn` against labels; `silhouette`,
+    /// Figures by name: `acc`, `nmi`, `ari`, `ami`, `purity`, `knn` against labels; `modularity`, `silhouette`,
     /// `trustworthiness` without.
     pub figures: BTreeMap<String, f64>,
 }

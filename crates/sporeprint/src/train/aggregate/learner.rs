@@ -14,7 +14,7 @@ use crate::neighbors::Clusterings;
 use crate::run::tables::Metric;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::epochs::{Learner, Position, TrainError};
-use crate::train::monitor::{ControlSums, Controls};
+use crate::train::monitor::{ControlSums, Controls, Trouble};
 use crate::train::sgd::{InTraining, Sgd};
 
 impl Learner for Aggregation<'_> {
@@ -100,12 +100,15 @@ impl Learner for Aggregation<'_> {
                 .number("agreement", sizes.agreement);
             *sizes = sizes.adjusted(controls.overlap, self.setup.config, self.bank.n_images());
         }
-        let words: Vec<String> = controls.troubles().into_iter().map(|t| t.explain(&controls)).collect();
-        // The pages show the gravest; the person at the terminal sees all.
-        if let Some((warning, remedy)) = words.first().and_then(|words| words.rsplit_once("; ")) {
+        let troubles = controls.troubles();
+        // The pages show the gravest of every epoch; the person at the terminal reads each kind once.
+        let gravest = troubles.first().map(|trouble| trouble.explain(&controls));
+        if let Some((warning, remedy)) = gravest.as_deref().and_then(|words| words.rsplit_once("; ")) {
             metric = metric.text("warning", warning).text("remedy", remedy);
         }
-        (metric, words.iter().map(|words| format!("warning: {words}")).collect())
+        let news: Vec<Trouble> = troubles.into_iter().filter(|trouble| !self.told.contains(trouble)).collect();
+        self.told.extend(&news);
+        (metric, news.iter().map(|trouble| format!("warning: {}", trouble.explain(&controls))).collect())
     }
 
     fn save(&self) -> Checkpoint {
