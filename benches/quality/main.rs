@@ -1,7 +1,7 @@
 //! Fills the table of clusters on labelled photographs: every recipe, set and seed, one line of JSON per kind of codes.
 //!
-//! Usage: `quality --data DIR --out DIR [--sets a,b] [--recipes a,b] [--seeds N] [--budget small|large|VIEWS] [--weights FILE]
-//! [--with FILE.toml] [--as NAME] [--table]`.
+//! Usage: `quality --data DIR --out DIR [--sets a,b] [--recipes a,b] [--seeds N] [--budget small|large|VIEWS]
+//! [--weights builtin|FILE] [--with FILE.toml] [--as NAME] [--table]`.
 //! `DIR/<set>/images/<kind>/` holds the photographs. What `OUT/results.jsonl` has already is not done again, and a run that was
 //! stopped goes on from its checkpoint, so the same command is given until it has nothing left to do. `--with` lays settings
 //! over every recipe (named by `--as`); `--table` only prints what is there.
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sporeprint::config::{ClusterCount, Labels, RunConfig};
-use sporeprint::encoder::FrozenConfig;
+use sporeprint::encoder::{FrozenConfig, WeightsSource};
 use sporeprint::progress::Observer;
 use sporeprint::run::tables::read_assignments;
 use sporeprint::run::{Existing, RunDir, Session, read_npy};
@@ -54,10 +54,23 @@ struct Args {
     recipes: Vec<String>,
     seeds: u64,
     budget: usize,
-    weights: Option<PathBuf>,
+    weights: WeightsSource,
     with: Option<PathBuf>,
     name: Option<String>,
     table: bool,
+}
+
+impl Args {
+    /// A recipe's name in results and table.
+    fn shown(&self, recipe: &str) -> String {
+        let start = match &self.weights {
+            WeightsSource::None => "",
+            WeightsSource::BuiltIn => "built-in, ",
+            WeightsSource::File(_) => "weights, ",
+        };
+        let changed = self.name.as_ref().map_or_else(String::new, |name| format!(":{name}"));
+        format!("{start}{recipe}{changed}")
+    }
 }
 
 fn main() -> Outcome<()> {
@@ -93,7 +106,12 @@ fn parse(mut words: impl Iterator<Item = String>) -> Outcome<Args> {
                     views => views.parse()?,
                 }
             }
-            "--weights" => args.weights = Some(std::path::absolute(value)?),
+            "--weights" => {
+                args.weights = match WeightsSource::from(value) {
+                    WeightsSource::File(path) => WeightsSource::File(std::path::absolute(path)?),
+                    named => named,
+                }
+            }
             "--with" => args.with = Some(value.into()),
             "--as" => args.name = Some(value),
             other => return Err(format!("unknown word {other}; the head of the source lists what is known").into()),
@@ -103,19 +121,21 @@ fn parse(mut words: impl Iterator<Item = String>) -> Outcome<Args> {
         args.sets = ["tiny10", "grocery10"].map(str::to_owned).to_vec();
     }
     if args.recipes.is_empty() {
-        args.recipes = recipes::NAMES.map(str::to_owned).to_vec();
+        let fits = |name: &&str| args.weights == WeightsSource::None || recipes::can_begin_with_weights(name);
+        args.recipes = recipes::NAMES.into_iter().filter(fits).map(str::to_owned).collect();
     }
     Ok(args)
 }
 
 fn fill(args: &Args, results: &Path) -> Outcome<()> {
     fs_err::create_dir_all(&args.out)?;
-    let budget = args.budget;
+    // Fine-tuning has its own length.
+    let budget = if args.weights == WeightsSource::None { args.budget } else { 0 };
     for set in &args.sets {
         for name in &args.recipes {
             for seed in 0..args.seeds {
-                let recipe = Recipe::named(name, args.weights.as_deref())?;
-                let shown = args.name.as_ref().map_or_else(|| name.clone(), |as_name| format!("{name}:{as_name}"));
+                let recipe = Recipe::named(name, &args.weights)?;
+                let shown = args.shown(name);
                 let done = read(results)?;
                 let is_done = |l: &Line| (&l.recipe, &l.set, l.seed, l.budget) == (&shown, set, seed, budget);
                 if done.iter().any(is_done) {
@@ -161,7 +181,7 @@ fn open(args: &Args, run: &str, set: &str, mut config: RunConfig) -> Outcome<(Se
 }
 
 fn simple(args: &Args, set: &str, seed: u64) -> Outcome<Vec<(String, Figures)>> {
-    let (session, images) = open(args, &format!("simple-{set}"), set, recipes::small_network())?;
+    let (session, images) = open(args, &format!("simple-{set}"), set, recipes::small_network(&WeightsSource::None))?;
     let labels = images.labels().ok_or("every photograph needs a label")?;
     let mut found = Vec::new();
     for (name, rows) in measure::simple_codes(&images, seed)? {
@@ -170,7 +190,7 @@ fn simple(args: &Args, set: &str, seed: u64) -> Outcome<Vec<(String, Figures)>> 
         found.push((format!("{name}, diffused"), measure(&diffused(&rows, dim)?, dim, &labels, seed)?));
     }
     drop(session);
-    let config = RunConfig { frozen: FrozenConfig::by_name("simple"), ..recipes::small_network() };
+    let config = RunConfig { frozen: FrozenConfig::by_name("simple"), ..recipes::small_network(&WeightsSource::None) };
     let (mut session, images) =
         open(args, &format!("simple-clusters-{set}-{seed}"), set, RunConfig { seed, ..config })?;
     stages::aggregate(&mut session, &images, INTERVAL, &Lines)?;
@@ -203,7 +223,8 @@ fn trained(
     if let Some(file) = &args.with {
         config = sporeprint::config::overlaid(&config, toml::from_str(&fs_err::read_to_string(file)?)?)?;
     }
-    let (mut session, images) = open(args, &format!("{}-{set}-{seed}-{budget}", name.replace(':', "-")), set, config)?;
+    let (mut session, images) =
+        open(args, &format!("{}-{set}-{seed}-{budget}", name.replace([':', ',', ' '], "-")), set, config)?;
     stages::pretrain(&mut session, &images, INTERVAL, &Lines)?;
     stages::aggregate(&mut session, &images, INTERVAL, &Lines)?;
     stages::embed(&mut session, &images, &Lines)?;

@@ -1,7 +1,5 @@
 //! What is compared: the article's protocol, then one step after another towards the program's default.
 
-use std::path::Path;
-
 use sporeprint::config::{AggregateConfig, CodeKind, Decay, HeadStart, Objective, Refresh, RunConfig, Variant};
 use sporeprint::encoder::{Architecture, EncoderConfig, WeightsSource};
 use sporeprint::images::ViewConfig;
@@ -27,7 +25,13 @@ pub(crate) enum Recipe {
 }
 
 impl Recipe {
-    pub(crate) fn named(name: &str, weights: Option<&Path>) -> Outcome<Self> {
+    /// A recipe from random weights, or from others: then only what trains the small network has a meaning, for as long as
+    /// fine-tuning takes.
+    pub(crate) fn named(name: &str, weights: &WeightsSource) -> Outcome<Self> {
+        if *weights != WeightsSource::None && !can_begin_with_weights(name) {
+            return Err(format!("recipe {name} does not begin with weights; choose others by --recipes").into());
+        }
+        let network = small_network(weights);
         let config = match name {
             "simple" => return Ok(Self::Simple),
             "article" => article(),
@@ -38,24 +42,24 @@ impl Recipe {
                 config.views = ViewConfig::default();
                 config
             }
-            "instance" => instance(0.07, 0.0),
-            "decorrelation" => instance(0.5, 1.0),
-            "aggregation" => backbone(small_network()),
+            "instance" => instance(network, 0.07, 0.0),
+            "decorrelation" => instance(network, 0.5, 1.0),
+            "aggregation" => backbone(network),
             "small-crops" => {
-                let mut config = small_network();
+                let mut config = network;
                 config.aggregate.small_crops = 2;
                 config
             }
-            "default" => RunConfig::starting(weights.is_some()),
+            "default" => network,
             other => return Err(format!("unknown recipe {other}, expected one of {}", NAMES.join(", ")).into()),
         };
-        let mut config = config;
-        if let Some(path) = weights {
-            config.weights = WeightsSource::File(path.to_owned());
-            config.aggregate = RunConfig::starting(true).aggregate;
-        }
         Ok(Self::Trained(Box::new(config)))
     }
+}
+
+/// Whether a recipe trains the small network.
+pub(crate) fn can_begin_with_weights(name: &str) -> bool {
+    !["simple", "article", "mended", "views"].contains(&name)
 }
 
 /// Clustered by what the network learnt, alone.
@@ -64,13 +68,16 @@ fn backbone(mut config: RunConfig) -> RunConfig {
     config
 }
 
-/// The program's own settings from scratch.
-pub(crate) fn small_network() -> RunConfig {
-    RunConfig::starting(false)
+/// The program's own settings for a start.
+pub(crate) fn small_network(weights: &WeightsSource) -> RunConfig {
+    match weights {
+        WeightsSource::None => RunConfig::starting(false),
+        WeightsSource::BuiltIn => RunConfig::built_in(),
+        WeightsSource::File(_) => RunConfig { weights: weights.clone(), ..RunConfig::starting(true) },
+    }
 }
 
-fn instance(temperature: f32, decorrelation: f32) -> RunConfig {
-    let mut config = small_network();
+fn instance(mut config: RunConfig, temperature: f32, decorrelation: f32) -> RunConfig {
     config.aggregate.objective = Objective::Instance;
     config.aggregate.temperature = Some(temperature);
     config.aggregate.decorrelation = decorrelation;
@@ -122,7 +129,7 @@ fn mended() -> RunConfig {
 
 /// Sets the epochs so that so many views are spent: a third of them on the auto-encoder where there is one.
 pub(crate) fn spend(config: &mut RunConfig, views: usize, n_images: usize) {
-    if config.weights.file().is_some() {
+    if config.weights != WeightsSource::None {
         // Fine-tuning has its own length: more does not help.
         return;
     }

@@ -32,7 +32,8 @@ pub(crate) fn table(lines: &[Line]) -> String {
     sets.dedup();
     let mut rows: Vec<(String, BTreeMap<&str, Vec<&Line>>)> = Vec::new();
     for line in lines {
-        let name = format!("{} ({} views) | {}", line.recipe, line.budget, line.codes);
+        let views = if line.budget > 0 { format!(" ({} views)", line.budget) } else { String::new() };
+        let name = format!("{}{views} | {}", line.recipe, line.codes);
         let at = rows.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
             rows.push((name, BTreeMap::new()));
             rows.len() - 1

@@ -11,7 +11,9 @@ use sporeprint::report::{
     ReportData, ReportOptions, SheetLayout, Sheets, render, write, write_figures, write_progress,
 };
 use sporeprint::run::RunDir;
-use sporeprint::run::tables::{Metric, Quality, read_assignments_csv, read_metrics, read_quality, read_skipped};
+use sporeprint::run::tables::{
+    Metric, Quality, read_assignments_csv, read_choice, read_metrics, read_quality, read_skipped,
+};
 
 fn rendered(run: &GeneratedRun) -> BTreeMap<String, String> {
     let n = run.data.n_images();
@@ -104,6 +106,8 @@ fn numbers_on_the_first_page_follow_from_the_tables_beside_it() {
     for (words, name) in [("silhouette", "silhouette"), ("NMI", "nmi")] {
         assert!(page.contains(&format!("({words} {:.2};", figures[name])), "{name}");
     }
+    let words = &read_choice(&run.choice()).expect("choice").words;
+    assert!(page.contains(&words[1..]), "{words}");
     let epochs = |stage: &str| read_metrics(&run.metrics()).expect("log").iter().filter(|m| m.stage == stage).count();
     let training =
         format!("Auto-encoder {} epochs, then memory bank {} epochs", epochs("pretrain"), epochs("aggregate"));

@@ -28,16 +28,7 @@ pub(crate) fn notes(data: &ReportData) -> Vec<String> {
 
 /// Everything worth a warning: what training reported (the last of each kind) and what the tables show.
 pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Vec<Notice> {
-    let mut notices: Vec<Notice> = Vec::new();
-    for metric in &data.metrics {
-        if let Some(finding) = metric.get_text("warning") {
-            let remedy = capital(metric.get_text("remedy").unwrap_or_default());
-            notices.retain(|notice| notice.remedy != remedy || remedy.is_empty() && notice.finding != finding);
-            let stage = stage(&metric.stage).to_lowercase();
-            let finding = format!("{} ({stage}, epoch {}).", capital(finding), metric.epoch);
-            notices.push(Notice { finding, remedy });
-        }
-    }
+    let mut notices = troubles(data);
     let n = data.n_images().max(1) as f64;
     let (n_clusters, n_singletons) = (summary.n_clusters(), summary.n_singletons());
     let mut add = |finding: String, remedy: &str| notices.push(Notice { finding, remedy: remedy.to_owned() });
@@ -121,6 +112,22 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> 
     notices
 }
 
+/// What went wrong in training, the last of each kind; nothing of a training whose codes were left aside.
+fn troubles(data: &ReportData) -> Vec<Notice> {
+    let mut notices: Vec<Notice> = Vec::new();
+    let heard = data.metrics.iter().filter(|metric| metric.stage != "aggregate" || !data.left_training_out());
+    for metric in heard {
+        if let Some(finding) = metric.get_text("warning") {
+            let remedy = capital(metric.get_text("remedy").unwrap_or_default());
+            notices.retain(|notice| notice.remedy != remedy || remedy.is_empty() && notice.finding != finding);
+            let stage = stage(&metric.stage).to_lowercase();
+            let finding = format!("{} ({stage}, epoch {}).", capital(finding), metric.epoch);
+            notices.push(Notice { finding, remedy });
+        }
+    }
+    notices
+}
+
 /// Flags of `cluster` that give the clusters of a line of the comparison, where the run holds its codes.
 fn flags_of(row: &Quality, data: &ReportData) -> Option<String> {
     let has = |name: &str| data.quality.iter().any(|row| row.codes == name);
@@ -180,6 +187,7 @@ pub(crate) fn next_steps(data: &ReportData, summary: &Summary) -> Vec<(String, S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::tables::{Choice, Metric};
 
     #[test]
     fn flags_give_the_line_that_was_better() {
@@ -195,6 +203,28 @@ mod tests {
         assert_eq!(flags(&["codes", "final"]).as_deref(), Some("--space codes"));
         assert_eq!(flags(&["given weights", "autoencoder", "backbone", "final"]), None);
         assert_eq!(flags(&["pixels", "final"]), None);
+    }
+
+    #[test]
+    fn troubles_of_training_count_where_its_codes_are_clustered() {
+        let choice = |chosen| Choice {
+            chosen,
+            compared: vec![CodeKind::Untouched, CodeKind::Backbone],
+            figures: [].into(),
+            words: String::new(),
+        };
+        let warning =
+            |epoch, words: &str| Metric::new("aggregate", epoch).text("warning", words).text("remedy", "wait");
+        let metrics = vec![warning(3., "5 % alone"), warning(4., "6 % alone")];
+        let data = |chosen| ReportData { metrics: metrics.clone(), choice: chosen, ..ReportData::default() };
+        for chosen in [None, Some(choice(CodeKind::Backbone))] {
+            let found = troubles(&data(chosen));
+            assert_eq!(
+                found.iter().map(|n| n.finding.as_str()).collect::<Vec<_>>(),
+                ["6 % alone (memory bank, epoch 4)."]
+            );
+        }
+        assert_eq!(troubles(&data(Some(choice(CodeKind::Untouched)))), []);
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::ReportError;
+use crate::config::CodeKind;
 use crate::run::tables::{
-    Assignment, ClusterRow, ImageRow, KCurve, Metric, NameRow, NeighborTable, Quality, SkippedRow, TableError,
-    read_assignments, read_clusters, read_images, read_k_curve, read_metrics, read_names, read_neighbors, read_quality,
-    read_skipped,
+    Assignment, Choice, ClusterRow, ImageRow, KCurve, Metric, NameRow, NeighborTable, Quality, SkippedRow, TableError,
+    read_assignments, read_choice, read_clusters, read_images, read_k_curve, read_metrics, read_names, read_neighbors,
+    read_quality, read_skipped,
 };
 use crate::run::{NpyError, RunDir, read_npy};
 
@@ -35,6 +36,8 @@ pub struct ReportData {
     pub map: Option<Vec<[f32; 2]>>,
     /// What was measured while training.
     pub metrics: Vec<Metric>,
+    /// Which kind of codes was clustered, and why.
+    pub choice: Option<Choice>,
     /// Quality of the run's codes (`final`) and of baselines.
     pub quality: Vec<Quality>,
     /// Evidence for the number of clusters.
@@ -65,6 +68,7 @@ impl ReportData {
             neighbors: optional(&run.neighbors(), read_neighbors)?,
             map: optional(&run.map(), read_map)?,
             metrics: optional(&run.metrics(), read_metrics)?.unwrap_or_default(),
+            choice: optional(&run.choice(), read_choice)?,
             quality: optional(&run.evaluation(), read_quality)?.unwrap_or_default(),
             k_curve: optional(&run.k_curve(), read_k_curve)?,
             settings: optional(&run.config(), |path| fs::read_to_string(path))?.unwrap_or_default(),
@@ -78,6 +82,13 @@ impl ReportData {
     #[must_use]
     pub fn n_images(&self) -> usize {
         self.images.len()
+    }
+
+    /// Whether the codes of before training were taken although the folder was trained on.
+    pub(crate) fn left_training_out(&self) -> bool {
+        self.choice.as_ref().is_some_and(|choice| {
+            choice.compared.len() > 1 && matches!(choice.chosen, CodeKind::Untouched | CodeKind::Adapted)
+        })
     }
 
     /// The tables join on the image's index; one of another length or order belongs to another run.

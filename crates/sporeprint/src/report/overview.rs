@@ -157,7 +157,10 @@ fn quality(data: &ReportData) -> String {
         })
         .collect();
     let best = |key: &str| {
-        data.quality.iter().filter_map(|row| row.figures.get(key)).copied().fold(f64::NEG_INFINITY, f64::max)
+        let figures: Vec<f64> = data.quality.iter().filter_map(|row| row.figures.get(key)).copied().collect();
+        // Silhouettes are each of its own codes, and one figure alone is the best of nothing.
+        let comparable = figures.len() > 1 && key != "silhouette";
+        comparable.then(|| figures.into_iter().fold(f64::NEG_INFINITY, f64::max))
     };
     let rows: String = data
         .quality
@@ -166,7 +169,7 @@ fn quality(data: &ReportData) -> String {
             let cells: String = keys
                 .iter()
                 .map(|key| match row.figures.get(*key) {
-                    Some(&figure) if data.quality.len() > 1 && figure == best(key) => {
+                    Some(&figure) if best(key) == Some(figure) => {
                         format!("<td class=\"best\">{figure:.3}</td>")
                     }
                     Some(figure) => format!("<td>{figure:.3}</td>"),

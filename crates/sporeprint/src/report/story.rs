@@ -49,6 +49,7 @@ fn encoder(settings: &Table) -> Option<String> {
     }
     words += &match at(settings, "weights").and_then(Value::as_str) {
         None | Some("none") => ", from random weights".to_owned(),
+        Some("builtin") => ", from the built-in weights".to_owned(),
         Some(path) => {
             let file = Path::new(path).file_name().map_or_else(|| path.into(), |name| name.to_string_lossy());
             format!(", from the weights {file}")
@@ -85,7 +86,8 @@ fn training(data: &ReportData) -> Option<String> {
             format!("{} {}{time}", stage(name).to_lowercase(), count(epochs as usize, "epoch"))
         })
         .collect();
-    Some(capital(&words.join(", then ")))
+    let taken = if data.left_training_out() { "; the codes of before are clustered" } else { "" };
+    Some(capital(&words.join(", then ")) + taken)
 }
 
 fn clusters(settings: &Table, data: &ReportData) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ReportData;
-use super::words::{codes, percent};
+use super::words::{capital, codes, percent};
 
 /// Sentences about the grouping, the most telling first. Nothing where nothing was measured.
 pub(super) fn sentences(data: &ReportData) -> Vec<String> {
@@ -11,6 +11,9 @@ pub(super) fn sentences(data: &ReportData) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(silhouette) = figure("silhouette") {
         sentences.push(format!("{} (silhouette {silhouette:.2}; −1 is worst, 1 is best).", separation(silhouette)));
+    }
+    if let Some(choice) = data.choice.as_ref().filter(|choice| !choice.words.is_empty()) {
+        sentences.push(capital(&choice.words) + ".");
     }
     if let Some(nmi) = figure("nmi") {
         let mut words =

@@ -1,11 +1,9 @@
 //! Which codes a run is clustered by: the backbone's, the head's, or those of the encoder as it was before training.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 
 use fs_err as fs;
-use serde::{Deserialize, Serialize};
 use sporeprint_cluster::{CodesScore, CompareCodes, RowsView};
 
 use super::adapt;
@@ -15,21 +13,8 @@ use super::{Images, StageError};
 use crate::config::{ClusterCount, CodeKind};
 use crate::encoder::WeightsSource;
 use crate::progress::Observer;
-use crate::run::tables::{Metric, MetricsLog};
-use crate::run::{RunDir, Session, Stage, read_npy, write_atomically, write_npy};
-
-/// `choice.json`: which codes were taken, and the evidence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Choice {
-    /// The kind that `embeddings.npy` holds.
-    pub chosen: CodeKind,
-    /// Every kind that was compared, the chosen one included.
-    pub compared: Vec<CodeKind>,
-    /// Label-free figures of each kind, by name.
-    pub figures: BTreeMap<String, BTreeMap<String, f64>>,
-    /// The choice and its reason in one sentence.
-    pub words: String,
-}
+use crate::run::tables::{Choice, Metric, MetricsLog, read_choice, write_choice};
+use crate::run::{RunDir, Session, Stage, read_npy, write_npy};
 
 /// File of the codes that a kind has in this run.
 pub(super) fn file(dir: &RunDir, kind: CodeKind) -> PathBuf {
@@ -39,12 +24,7 @@ pub(super) fn file(dir: &RunDir, kind: CodeKind) -> PathBuf {
 /// What `choice.json` says; nothing for a run that had no choice.
 pub(super) fn read(session: &Session) -> Result<Option<Choice>, StageError> {
     let path = session.dir.choice();
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = fs::read_to_string(&path)?;
-    let damaged = |e: serde_json::Error| std::io::Error::other(format!("cannot read {}: {e}", path.display()));
-    Ok(Some(serde_json::from_str(&text).map_err(damaged)?))
+    Ok(if path.exists() { Some(read_choice(&path)?) } else { None })
 }
 
 /// The kind of codes that the run is clustered by.
@@ -192,7 +172,10 @@ pub(super) fn take_kept(
 /// When the file cannot be read or written.
 pub(super) fn write_asked_for(session: &Session, kind: CodeKind) -> Result<(), StageError> {
     match read(session)? {
-        Some(choice) => write_choice(session, Choice { chosen: kind, words: asked_for(kind), ..choice }),
+        Some(choice) => {
+            let choice = Choice { chosen: kind, words: asked_for(kind), ..choice };
+            Ok(write_choice(&session.dir.choice(), &choice)?)
+        }
         None => Ok(()),
     }
 }
@@ -252,7 +235,8 @@ pub(super) fn choose(
     if !words.is_empty() {
         observer.note(&words);
     }
-    write_choice(session, Choice { chosen, compared: kinds.clone(), figures: figures(&scored), words })?;
+    let choice = Choice { chosen, compared: kinds.clone(), figures: figures(&scored), words };
+    write_choice(&session.dir.choice(), &choice)?;
     let at = kinds.iter().position(|&kind| kind == chosen).unwrap_or(0);
     Ok(codes.swap_remove(at))
 }
@@ -317,11 +301,6 @@ pub(super) fn by_name(score: &CodesScore) -> BTreeMap<String, f64> {
     let CodesScore { silhouette, stability, support, modularity } = *score;
     let always = [("silhouette", silhouette), ("stability", stability), ("support", support)];
     always.into_iter().chain(modularity.map(|m| ("modularity", m))).map(|(name, x)| (name.to_owned(), x)).collect()
-}
-
-fn write_choice(session: &Session, choice: Choice) -> Result<(), StageError> {
-    let text = serde_json::to_string_pretty(&choice).expect("names and numbers serialise");
-    Ok(write_atomically(&session.dir.choice(), |out| out.write_all(text.as_bytes()))?)
 }
 
 /// The number of clusters asked for, or a usual one to compare codes by when it is still to be chosen.

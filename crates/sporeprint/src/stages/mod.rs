@@ -28,7 +28,6 @@ mod train_encoder;
 
 pub use add::{Added, add, add_embeddings};
 pub use assign::{NewImage, assign, assign_embeddings};
-pub use choice::Choice;
 pub use cluster::cluster;
 pub use compare_runs::compare_runs;
 pub use error::StageError;

@@ -25,7 +25,10 @@ pub use images::{ImageRow, ImageStatus, SkippedRow, read_images, read_skipped, w
 pub use metrics::{Metric, MetricsLog, read_metrics};
 pub use names::{NameRow, read_names, write_names};
 pub use neighbors::{NeighborTable, read_neighbors, write_neighbors};
-pub use quality::{KCurve, KPoint, Quality, read_k_curve, read_quality, write_k_curve, write_quality};
+pub use quality::{
+    Choice, KCurve, KPoint, Quality, read_choice, read_k_curve, read_quality, write_choice, write_k_curve,
+    write_quality,
+};
 
 /// Version of the tables' layout; a table of a later one is refused.
 pub const TABLES_VERSION: u32 = 1;

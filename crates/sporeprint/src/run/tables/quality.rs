@@ -1,4 +1,4 @@
-//! `evaluation.json` and `k_curve.json`: figures about the clustering as a whole.
+//! `evaluation.json`, `k_curve.json` and `choice.json`: figures about the clustering as a whole.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -8,6 +8,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::TableError;
+use crate::config::CodeKind;
 use crate::run::write_atomically;
 
 /// Quality of the clustering of one kind of codes.
@@ -42,6 +43,19 @@ pub struct KPoint {
     pub figures: BTreeMap<String, f64>,
 }
 
+/// Which codes were taken, and the evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The kind that `embeddings.npy` holds.
+    pub chosen: CodeKind,
+    /// Every kind that was compared, the chosen one included.
+    pub compared: Vec<CodeKind>,
+    /// Label-free figures of each kind, by name.
+    pub figures: BTreeMap<String, BTreeMap<String, f64>>,
+    /// The choice and its reason in one sentence.
+    pub words: String,
+}
+
 /// Writes `evaluation.json`.
 ///
 /// # Errors
@@ -72,6 +86,22 @@ pub fn write_k_curve(path: &Path, curve: &KCurve) -> Result<(), TableError> {
 /// - the file cannot be read or holds something else
 pub fn read_k_curve(path: &Path) -> Result<KCurve, TableError> {
     read_json(path, "chosen and points")
+}
+
+/// Writes `choice.json`.
+///
+/// # Errors
+/// - the file cannot be written
+pub fn write_choice(path: &Path, choice: &Choice) -> Result<(), TableError> {
+    write_json(path, choice)
+}
+
+/// Reads `choice.json`.
+///
+/// # Errors
+/// - the file cannot be read or holds something else
+pub fn read_choice(path: &Path) -> Result<Choice, TableError> {
+    read_json(path, "chosen, compared, figures and words")
 }
 
 fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), TableError> {
