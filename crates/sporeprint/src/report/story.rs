@@ -91,7 +91,11 @@ fn training(data: &ReportData) -> Option<String> {
 }
 
 fn clusters(settings: &Table, data: &ReportData) -> Option<String> {
-    let method = at(settings, "cluster.method").and_then(Value::as_str).unwrap_or("k-means");
+    let method = match at(settings, "cluster.method").and_then(Value::as_str) {
+        None | Some("kmeans") => "k-means",
+        Some("hdbscan") => "HDBSCAN",
+        Some(other) => other,
+    };
     let asked = at(settings, "cluster.n_clusters")?;
     if let Some(k) = asked.get("fixed").and_then(Value::as_integer) {
         return Some(format!("{method}, {k} asked for"));

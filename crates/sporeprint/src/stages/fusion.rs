@@ -10,8 +10,19 @@ use crate::images::CodeView;
 use crate::progress::Observer;
 use crate::train::frozen_unit_codes_of_all;
 
-/// Weight of the simple block against the learnt one, where the network knew photographs before, and where it did not.
-const WEIGHTS: [f32; 2] = [0.5, 2.0];
+/// Weight of the simple block against the learnt one, where the network knew photographs before.
+const BESIDE_KNOWLEDGE: f32 = 0.5;
+/// The views after which a network that began without knowledge weighs as much as simple features, which weigh up to twice
+/// as much before (`benches/RESULTS.md`).
+const VIEWS_TO_EQUAL: f32 = 160_000.0;
+
+/// Weight of the simple block in a run with these settings.
+fn weight(config: &RunConfig, n_images: usize) -> f32 {
+    match config.weights {
+        WeightsSource::None => (VIEWS_TO_EQUAL / (config.aggregate.epochs * n_images) as f32).clamp(1.0, 2.0),
+        WeightsSource::BuiltIn | WeightsSource::File(_) => BESIDE_KNOWLEDGE,
+    }
+}
 
 /// Simple features of this folder, and the mean of its learnt codes.
 #[derive(Debug)]
@@ -29,7 +40,7 @@ impl Fusion {
         learnt.chunks_exact(dim).for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x)));
         let n = images.len().max(1) as f64;
         let mean = sums.iter().map(|sum| (sum / n) as f32).collect();
-        let weight = WEIGHTS[usize::from(config.weights == WeightsSource::None)];
+        let weight = weight(config, images.len());
         let view = CodeView::averaged(1, &config.ignore)[0];
         Ok(Self { simple: Simple::fit(&images.cache, view, config.seed)?, mean, weight })
     }
@@ -80,5 +91,22 @@ impl Fusion {
             out.extend(row);
         }
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longer_a_network_learnt_the_less_simple_features_weigh() {
+        let mut config = RunConfig::starting(false);
+        let mut at = |epochs| {
+            config.aggregate.epochs = epochs;
+            weight(&config, 1000)
+        };
+        let found = [0, 80, 128, 160, 500].map(&mut at);
+        assert_eq!(found, [2.0, 2.0, 1.25, 1.0, 1.0]);
+        assert_eq!(weight(&RunConfig::built_in(), 1000), BESIDE_KNOWLEDGE);
     }
 }
