@@ -151,6 +151,12 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
     }
     set(&mut config.code_views, args.code_views);
     let encoder = &mut config.encoder;
+    if args.stem.is_some() && encoder.architecture.is_vgg() {
+        let name = encoder.architecture;
+        bail!(
+            "--stem says nothing to --encoder {name}\nhint: leave it out, or name a ResNet, such as --encoder resnet18"
+        );
+    }
     set(&mut encoder.width, args.width);
     set(&mut encoder.stem, args.stem.map(Into::into));
     set(&mut encoder.image_size, args.image_size);

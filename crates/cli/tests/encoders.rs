@@ -138,6 +138,10 @@ fn weights_that_are_missing_foreign_or_out_of_reach_are_said_in_words() {
     check_failure(&example.run("d", &hub), &["hf:facebook/dinov2-small", "no connection to http://127.0.0.1:1"]);
     check_failure(&example.run("e", &["--weights", "hf:dinov2"]), &["hf:OWNER/REPO"]);
     check_failure(&example.run("f", &["--encoder", "pixels", "--width", "0.5"]), &["--width says nothing"]);
+    check_failure(
+        &example.run("f", &["--encoder", "vgg11-bn", "--stem", "small"]),
+        &["--stem says nothing", "resnet18"],
+    );
     check_failure(&example.run("g", &["--encoder", "resnet19"]), &["unknown architecture", "dinov2"]);
     // Nothing was begun.
     assert!(["a", "b", "c", "d", "e", "f", "g"].iter().all(|run| !example.path(run).exists()));

@@ -46,6 +46,11 @@ impl Architecture {
         Self::ALL.iter().find(|(_, architecture)| *architecture == self).map_or("", |(name, _)| name)
     }
 
+    /// Whether it is a VGG: it has a decoder, and always the same first layers.
+    pub fn is_vgg(self) -> bool {
+        self.vgg_stages().is_some()
+    }
+
     /// The VGG's stages, or nothing for a ResNet.
     pub(crate) fn vgg_stages(self) -> Option<&'static [vgg::Stage]> {
         match self {
@@ -194,7 +199,7 @@ impl EncoderConfig {
         if !(self.width.is_finite() && self.width > 0.0) {
             return Err(ConfigError::Width { found: self.width });
         }
-        let step = if self.architecture.vgg_stages().is_some() { 32 } else { 1 };
+        let step = if self.architecture.is_vgg() { 32 } else { 1 };
         if self.image_size == 0 || !self.image_size.is_multiple_of(step) {
             let below = (self.image_size / step * step).max(step);
             let (architecture, found) = (self.architecture, self.image_size);

@@ -21,7 +21,7 @@ pub fn estimate(config: &RunConfig, images: &Images) -> String {
         );
     }
     let (parameters, activations) = size_of(&config.encoder);
-    let auto_encoder = config.pretrain.epochs > 0 && config.encoder.architecture.vgg_stages().is_some();
+    let auto_encoder = config.pretrain.epochs > 0 && config.encoder.architecture.is_vgg();
     let pretrain = if auto_encoder { 2.0 * step(parameters, activations, config.pretrain.batch_size) } else { 0.0 };
     let aggregate = step(parameters, activations, config.aggregate.batch_size);
     let rows = 4.0 * (images.len() * config.encoder.dim()) as f64;

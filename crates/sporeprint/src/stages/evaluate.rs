@@ -34,6 +34,9 @@ const VOTED_ON: usize = 10_000;
 
 /// What groupings are judged by.
 struct Judge<'a> {
+    session: &'a Session,
+    /// Clusters that every baseline gets.
+    n_clusters: usize,
     /// Who was near whom before training: modularity compares groupings of different codes by it. Silhouettes are each of its
     /// own codes.
     near: Neighbors,
@@ -57,7 +60,6 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     }
     let assignments = read_assignments(&session.dir.assignments())?;
     let found: Vec<i32> = assignments.iter().map(|a| a.cluster).collect();
-    let n_clusters = sizes(&assignments).len().max(1);
     let (codes, dim) = codes(session, images)?;
     let prepared = prepare(codes.clone(), dim, &session.config.cluster);
     let prepared = RowsView::new(&prepared.rows, dim)?;
@@ -69,22 +71,22 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
         }
         None => near(session, prepared, MAPPED)?,
     };
-    let judge = Judge { near, labels: labels.as_deref() };
+    let judge = Judge { session, n_clusters: sizes(&assignments).len().max(1), near, labels: labels.as_deref() };
     let mut rows = Vec::new();
     if labels.is_some() && images.all_pictures() {
         let image_size = images.cache.image_size();
         let pixels = Pixels::new(PixelsConfig { image_size, ..PixelsConfig::default() });
         let codes = frozen_codes_of_all(&pixels, &images.cache, observer)?;
-        rows.push(judge.baseline("pixels", session, &codes, pixels.dim(), n_clusters)?);
+        rows.push(judge.baseline("pixels", &codes, pixels.dim())?);
     }
     let kinds = choice::read(session)?.map(|choice| choice.compared).unwrap_or_default();
     let is_network = session.config.images.embeddings.is_none();
     if is_network {
-        networks(session, images, n_clusters, &kinds, &judge, &mut rows, observer)?;
+        rows.extend(networks(&judge, images, &kinds, observer)?);
     }
     let shown = is_network && (kinds.len() > 1 || is_as_it_began(session, &kinds));
     if !session.config.cluster.is_plain(images.len()) && !shown {
-        rows.push(judge.baseline("codes", session, &codes, dim, n_clusters)?);
+        rows.push(judge.baseline("codes", &codes, dim)?);
     }
     let mut own = judge.quality("final", prepared, &found)?;
     if let Some(trust) = map_trust(session, prepared)? {
@@ -125,15 +127,13 @@ fn starting_codes(
 
 /// k-means on the codes of the networks that the run's encoder came from, and on every kind of codes that it has.
 fn networks(
-    session: &Session,
-    images: &Images,
-    n_clusters: usize,
-    kinds: &[CodeKind],
     judge: &Judge<'_>,
-    rows: &mut Vec<Quality>,
+    images: &Images,
+    kinds: &[CodeKind],
     observer: &dyn Observer,
-) -> Result<(), StageError> {
-    let device = Device::flex();
+) -> Result<Vec<Quality>, StageError> {
+    let (session, device) = (judge.session, Device::flex());
+    let mut rows = Vec::new();
     // An encoder that is never trained has no earlier self to be compared with.
     if session.config.frozen.is_none() {
         let (codes, dim) = starting_codes(session, images, kinds, &device, observer)?;
@@ -142,23 +142,20 @@ fn networks(
             WeightsSource::BuiltIn => "built-in encoder",
             WeightsSource::File(_) => "given weights",
         };
-        rows.push(judge.baseline(name, session, &codes, dim, n_clusters)?);
+        rows.push(judge.baseline(name, &codes, dim)?);
     }
     if session.is_done(Stage::Pretrain) {
         let encoder = pretrained_encoder(session, &device, observer)?;
         let codes = unit_codes(&encoder, session, images, observer);
-        rows.push(judge.baseline("autoencoder", session, &codes, encoder.config().merged_dim(), n_clusters)?);
+        rows.push(judge.baseline("autoencoder", &codes, encoder.config().merged_dim())?);
     }
-    for &kind in kinds {
-        // The untouched codes stand above as those of the given weights; a single kind is the final one.
-        if kind != CodeKind::Untouched
-            && kinds.len() > 1
-            && let Some((codes, dim)) = choice::kept(session, images, kind)?
-        {
-            rows.push(judge.baseline(kind.name(), session, &codes, dim, n_clusters)?);
+    // The untouched codes stand above as those of the given weights; a single kind is the final one.
+    for &kind in kinds.iter().filter(|&&kind| kind != CodeKind::Untouched && kinds.len() > 1) {
+        if let Some((codes, dim)) = choice::kept(session, images, kind)? {
+            rows.push(judge.baseline(kind.name(), &codes, dim)?);
         }
     }
-    Ok(())
+    Ok(rows)
 }
 
 /// Trustworthiness of the map, if there is one of these images and they are enough to ask.
@@ -177,17 +174,10 @@ fn map_trust(session: &Session, rows: RowsView<'_>) -> Result<Option<f64>, Stage
 
 impl Judge<'_> {
     /// k-means on some codes.
-    fn baseline(
-        &self,
-        name: &str,
-        session: &Session,
-        codes: &[f32],
-        dim: usize,
-        n_clusters: usize,
-    ) -> Result<Quality, StageError> {
-        let rows = prepare(codes.to_vec(), dim, &session.config.cluster).rows;
+    fn baseline(&self, name: &str, codes: &[f32], dim: usize) -> Result<Quality, StageError> {
+        let rows = prepare(codes.to_vec(), dim, &self.session.config.cluster).rows;
         let rows = RowsView::new(&rows, dim)?;
-        let run = k_means(session, n_clusters).fit(rows)?;
+        let run = k_means(self.session, self.n_clusters).fit(rows)?;
         let found: Vec<i32> = run.assignments.iter().map(|&a| a as i32).collect();
         self.quality(name, rows, &found)
     }

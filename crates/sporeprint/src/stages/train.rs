@@ -24,7 +24,7 @@ const RECONSTRUCTED: usize = 16;
 
 /// Only a VGG has the pooling indices that the decoder needs.
 fn has_decoder(config: &RunConfig) -> bool {
-    config.encoder.architecture.vgg_stages().is_some()
+    config.encoder.architecture.is_vgg()
 }
 
 fn training_device() -> Device {

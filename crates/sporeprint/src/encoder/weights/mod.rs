@@ -238,7 +238,7 @@ fn export_count(own: &[NamedTensor], architecture: Architecture, part: &str) -> 
 
 fn misfit_error(file: &WeightFile, source: ImportError, architecture: Architecture) -> WeightsError {
     let holds = |part: &str| file.entries.iter().any(|entry| entry.name.contains(part));
-    let hint = if architecture.vgg_stages().is_some() && holds("layer1.") {
+    let hint = if architecture.is_vgg() && holds("layer1.") {
         "\nhint: these are a ResNet's weights, for instance `--encoder resnet18`"
     } else if architecture.resnet_plan().is_some() && holds("features.") {
         "\nhint: these are a VGG's weights, for instance `--encoder vgg16-bn`"
