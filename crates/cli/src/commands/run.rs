@@ -40,9 +40,7 @@ pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
 pub(crate) fn pretrain(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
     let config = settings::resolve(args, talk)?;
     if config.pretrain.epochs == 0 {
-        bail!(
-            "--pretrain-epochs 0 leaves nothing to do\nhint: give it some, or take `sporeprint run`, which can do without"
-        );
+        bail!("found 0 epochs for the auto-encoder, expected 1 or more\nhint: leave --fast or --pretrain-epochs 0 out");
     }
     if let Some(frozen) = &config.frozen {
         bail!("--encoder {} is never trained\nhint: `sporeprint run` takes its codes as they are", frozen.name());

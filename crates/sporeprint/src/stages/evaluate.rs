@@ -61,7 +61,7 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     let assignments = read_assignments(&session.dir.assignments())?;
     let found: Vec<i32> = assignments.iter().map(|a| a.cluster).collect();
     let (codes, dim) = codes(session, images)?;
-    let prepared = prepare(codes.clone(), dim, &session.config.cluster);
+    let prepared = prepare(codes, dim, &session.config.cluster);
     let prepared = RowsView::new(&prepared.rows, dim)?;
     let labels = images.labels();
     let near = match codes_before_training(session, images, observer)? {
@@ -77,7 +77,7 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
         let image_size = images.cache.image_size();
         let pixels = Pixels::new(PixelsConfig { image_size, ..PixelsConfig::default() });
         let codes = frozen_codes_of_all(&pixels, &images.cache, observer)?;
-        rows.push(judge.baseline("pixels", &codes, pixels.dim())?);
+        rows.push(judge.baseline("pixels", codes, pixels.dim())?);
     }
     let kinds = choice::read(session)?.map(|choice| choice.compared).unwrap_or_default();
     let is_network = session.config.images.embeddings.is_none();
@@ -86,7 +86,7 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     }
     let shown = is_network && (kinds.len() > 1 || is_as_it_began(session, &kinds));
     if !session.config.cluster.is_plain(images.len()) && !shown {
-        rows.push(judge.baseline("codes", &codes, dim)?);
+        rows.push(judge.k_means_on("codes", prepared)?);
     }
     let mut own = judge.quality("final", prepared, &found)?;
     if let Some(trust) = map_trust(session, prepared)? {
@@ -142,17 +142,17 @@ fn networks(
             WeightsSource::BuiltIn => "built-in encoder",
             WeightsSource::File(_) => "given weights",
         };
-        rows.push(judge.baseline(name, &codes, dim)?);
+        rows.push(judge.baseline(name, codes, dim)?);
     }
     if session.is_done(Stage::Pretrain) {
         let encoder = pretrained_encoder(session, &device, observer)?;
         let codes = unit_codes(&encoder, session, images, observer);
-        rows.push(judge.baseline("autoencoder", &codes, encoder.config().merged_dim())?);
+        rows.push(judge.baseline("autoencoder", codes, encoder.config().merged_dim())?);
     }
     // The untouched codes stand above as those of the given weights; a single kind is the final one.
     for &kind in kinds.iter().filter(|&&kind| kind != CodeKind::Untouched && kinds.len() > 1) {
         if let Some((codes, dim)) = choice::kept(session, images, kind)? {
-            rows.push(judge.baseline(kind.name(), &codes, dim)?);
+            rows.push(judge.baseline(kind.name(), codes, dim)?);
         }
     }
     Ok(rows)
@@ -173,10 +173,14 @@ fn map_trust(session: &Session, rows: RowsView<'_>) -> Result<Option<f64>, Stage
 }
 
 impl Judge<'_> {
-    /// k-means on some codes.
-    fn baseline(&self, name: &str, codes: &[f32], dim: usize) -> Result<Quality, StageError> {
-        let rows = prepare(codes.to_vec(), dim, &self.session.config.cluster).rows;
-        let rows = RowsView::new(&rows, dim)?;
+    /// k-means on codes as they come from their network.
+    fn baseline(&self, name: &str, codes: Vec<f32>, dim: usize) -> Result<Quality, StageError> {
+        let rows = prepare(codes, dim, &self.session.config.cluster).rows;
+        self.k_means_on(name, RowsView::new(&rows, dim)?)
+    }
+
+    /// k-means on prepared codes.
+    fn k_means_on(&self, name: &str, rows: RowsView<'_>) -> Result<Quality, StageError> {
         let run = k_means(self.session, self.n_clusters).fit(rows)?;
         let found: Vec<i32> = run.assignments.iter().map(|&a| a as i32).collect();
         self.quality(name, rows, &found)
