@@ -1,6 +1,8 @@
 //! What is compared: the article's protocol, then one step after another towards the program's default.
 
-use sporeprint::config::{AggregateConfig, CodeKind, Decay, HeadStart, Objective, Refresh, RunConfig, Variant};
+use sporeprint::config::{
+    AggregateConfig, CodeKind, Decay, HeadStart, Objective, PretrainConfig, Refresh, RunConfig, Variant,
+};
 use sporeprint::encoder::{Architecture, EncoderConfig, WeightsSource};
 use sporeprint::images::ViewConfig;
 
@@ -10,10 +12,10 @@ use crate::Outcome;
 pub(crate) const NAMES: [&str; 9] =
     ["simple", "article", "mended", "views", "instance", "decorrelation", "aggregation", "small-crops", "default"];
 
-/// Views of 64 pixels that the small ResNet trains on in ten minutes on two cores, and in an hour.
+/// Views of 64 pixels that the small network trains on in ten minutes on two slow cores, and in an hour.
 pub(crate) const SMALL: usize = 80_000;
 pub(crate) const LARGE: usize = 6 * SMALL;
-/// A VGG-16 of a quarter of the channels takes about as long for a view; the auto-encoder twice that.
+/// The auto-encoder takes about twice as long for a view.
 const AUTO_ENCODER_PRICE: usize = 2;
 
 /// Something to measure.
@@ -90,6 +92,7 @@ fn article() -> RunConfig {
     let mut config = RunConfig {
         encoder: EncoderConfig { architecture: Architecture::Vgg16Bn, width: 0.25, ..EncoderConfig::default() },
         views: ViewConfig::none(),
+        pretrain: PretrainConfig::default(),
         ..RunConfig::default()
     };
     config.aggregate = AggregateConfig {
@@ -133,8 +136,8 @@ pub(crate) fn spend(config: &mut RunConfig, views: usize, n_images: usize) {
         // Fine-tuning has its own length: more does not help.
         return;
     }
-    let vgg = config.encoder.architecture == Architecture::Vgg16Bn;
-    let (auto_encoder, rest) = if vgg { (views / 3 / AUTO_ENCODER_PRICE, views * 2 / 3) } else { (0, views) };
+    let (auto_encoder, rest) =
+        if config.pretrain.epochs > 0 { (views / 3 / AUTO_ENCODER_PRICE, views * 2 / 3) } else { (0, views) };
     config.pretrain.epochs = auto_encoder / n_images;
     // Each half-size crop costs a quarter, and so do the epochs at half the size.
     let price = (1.0 + 0.25 * config.aggregate.small_crops as f64) * (1.0 - 0.75 * config.aggregate.half_size);

@@ -25,7 +25,8 @@ pub(crate) fn line(line: &Line) -> String {
     )
 }
 
-/// Markdown: one row per recipe, budget and codes, one column per set, `ACC/NMI/ARI/AMI, k-NN` as the mean over seeds.
+/// Markdown: one row per recipe, budget and codes, one column per set, `ACC/NMI/ARI/AMI, k-NN` as the mean over seeds, with the
+/// least and the most NMI where there are several.
 pub(crate) fn table(lines: &[Line]) -> String {
     let mut sets: Vec<&str> = lines.iter().map(|l| l.set.as_str()).collect();
     sets.sort_unstable();
@@ -47,10 +48,19 @@ pub(crate) fn table(lines: &[Line]) -> String {
             match found.get(set) {
                 None => text.push_str("  |"),
                 Some(lines) => {
+                    let nmi = lines.iter().map(|l| l.figures.nmi);
+                    let spread = match lines.len() {
+                        1 => String::new(),
+                        n => format!(
+                            "; {n} seeds, NMI {:.1} to {:.1}",
+                            nmi.clone().fold(f64::INFINITY, f64::min),
+                            nmi.fold(f64::NEG_INFINITY, f64::max)
+                        ),
+                    };
                     let mean = |f: &dyn Fn(&Line) -> f64| lines.iter().map(|l| f(l)).sum::<f64>() / lines.len() as f64;
                     let _ = write!(
                         text,
-                        " {:.1}/{:.1}/{:.1}/{:.1}, {:.1}; largest {:.0}; {:.0} s |",
+                        " {:.1}/{:.1}/{:.1}/{:.1}, {:.1}; largest {:.0}; {:.0} s{spread} |",
                         mean(&|l| l.figures.acc),
                         mean(&|l| l.figures.nmi),
                         mean(&|l| l.figures.ari),

@@ -197,7 +197,7 @@ pub(crate) enum MergeArg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Auto-encoder stage")]
 pub(crate) struct PretrainArgs {
-    /// Passes over all images; 0 leaves the stage out
+    /// Passes over all images; 0 leaves the stage out [default: 10 where --encoder names a VGG, and for `pretrain`; else 0]
     #[arg(long, value_name = "N")]
     pub(crate) pretrain_epochs: Option<usize>,
     /// Images per step

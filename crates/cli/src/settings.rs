@@ -26,7 +26,10 @@ pub(crate) fn resolve(args: &RunArgs, observer: &dyn Observer) -> Result<RunConf
         None => match args.network.weights.as_deref() {
             None if !shapes_network(&args.network) => RunConfig::built_in(),
             Some("builtin") => RunConfig::built_in(),
-            weights => RunConfig::starting(weights.is_some_and(|weights| weights != "none")),
+            weights => {
+                let pretrained = weights.is_some_and(|weights| weights != "none");
+                as_published(RunConfig::starting(pretrained), &args.network)
+            }
         },
         Some(path) => {
             let text = fs_err::read_to_string(path)?;
@@ -53,6 +56,15 @@ pub(crate) fn resolve(args: &RunArgs, observer: &dyn Observer) -> Result<RunConf
 /// Whether flags ask for another network than the built-in one.
 fn shapes_network(args: &NetworkArgs) -> bool {
     args.encoder.is_some() || args.width.is_some() || args.stem.is_some()
+}
+
+/// Width, head and auto-encoder of the default network mean nothing for one that is named, be it of the same architecture.
+pub(crate) fn as_published(config: RunConfig, args: &NetworkArgs) -> RunConfig {
+    match args.encoder.as_deref().map(str::parse::<Architecture>) {
+        Some(Ok(architecture)) => config.as_published(architecture),
+        // No encoder that is trained, or no encoder at all, which is said when it is set.
+        Some(Err(_)) | None => config,
+    }
 }
 
 fn toml_from(text: &str) -> Result<RunConfig> {

@@ -289,6 +289,29 @@ fn weights_of_another_network_are_refused_with_what_differs() {
 }
 
 #[test]
+fn the_auto_encoder_is_trained_where_it_is_asked_for() {
+    let example = Example::new(12);
+    let small = ["--weights", "none", "--width", "0.0625", "--image-size", "32", "--no-open"];
+    let call = |verb: &str, out: &str, more: &[&str]| {
+        let mut command = sporeprint();
+        command.arg(verb).arg(example.photos()).arg("--out").arg(example.out(out)).args(small).args(more);
+        command.output().unwrap()
+    };
+    let has = |out: &str| {
+        let config = std::fs::read_to_string(example.out(out).join("config.toml")).unwrap();
+        (example.out(out).join("autoencoder.safetensors").exists(), config.contains("head_dim = 128"))
+    };
+    check_success(&call("run", "default", &["--aggregate-epochs", "1", "-k", "2"]));
+    assert_eq!(has("default"), (false, true));
+    check_success(&call("run", "published", &["--encoder", "vgg16-bn", "--aggregate-epochs", "1", "-k", "2"]));
+    assert_eq!(has("published"), (true, false));
+    check_success(&call("pretrain", "alone", &["--pretrain-batch-size", "4"]));
+    assert_eq!(has("alone"), (true, true));
+    check_failure(&call("pretrain", "none", &["--pretrain-epochs", "0"]), 1, &["0 epochs", "hint:"]);
+    assert!(!example.out("none").exists());
+}
+
+#[test]
 fn two_runs_cannot_share_a_directory() {
     let example = Example::new(30);
     let mut first = example.command("run", &["--aggregate-epochs", "400"]).stderr(Stdio::null()).spawn().unwrap();

@@ -89,7 +89,7 @@ pub(crate) fn bench(args: &BenchVerb, json: bool, talk: &Talk) -> Result<Outcome
 
 /// Settings as of a run, without photographs.
 fn resolve(args: &BenchVerb, observer: &dyn Observer) -> Result<RunConfig> {
-    let mut config = RunConfig::default();
+    let mut config = settings::as_published(RunConfig::default(), &args.network);
     settings::network(&mut config, &args.network, observer)?;
     settings::pretrain(&mut config, &args.pretrain);
     settings::aggregate(&mut config, &args.aggregate)?;

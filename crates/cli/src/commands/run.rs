@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sporeprint::config::RunConfig;
+use sporeprint::config::{PretrainConfig, RunConfig};
 use sporeprint::progress::Observer;
 use sporeprint::run::{Existing, RunDir, Session, Stage};
 use sporeprint::stages::{self, Images};
@@ -38,7 +38,12 @@ pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
 
 /// Scan and auto-encoder only.
 pub(crate) fn pretrain(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
-    let config = settings::resolve(args, talk)?;
+    let mut config = settings::resolve(args, talk)?;
+    if config.pretrain.epochs == 0 && args.config.is_none() && args.pretrain.pretrain_epochs.is_none() && !args.fast {
+        // A run leaves the stage out unless it is asked for, as it is here.
+        config.pretrain = PretrainConfig::default();
+        settings::pretrain(&mut config, &args.pretrain);
+    }
     if config.pretrain.epochs == 0 {
         bail!("found 0 epochs for the auto-encoder, expected 1 or more\nhint: leave --fast or --pretrain-epochs 0 out");
     }

@@ -164,7 +164,8 @@ impl Default for RunConfig {
             encoder: recipe::small_network(),
             frozen: None,
             weights: WeightsSource::default(),
-            pretrain: PretrainConfig::default(),
+            // What it learns does not help the codes of a folder of thousands (`benches/RESULTS.md`).
+            pretrain: PretrainConfig { epochs: 0, ..PretrainConfig::default() },
             aggregate: AggregateConfig::default(),
             views: ViewConfig::default(),
             code_views: 1,

@@ -302,7 +302,7 @@ pub enum ConfigError {
     Head,
     #[error(
         "--encoder {architecture}: the auto-encoder needs pooling indices, which only the VGGs have\n\
-         hint: use `--encoder vgg16-bn`, or skip the auto-encoder with `--pretrain-epochs 0`"
+         hint: name a VGG, such as `--encoder vgg16-bn`; `--weights none` without `--encoder` takes a small one"
     )]
     NoDecoder { architecture: Architecture },
 }
