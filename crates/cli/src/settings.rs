@@ -126,8 +126,7 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
             let architecture: Architecture = name.parse()?;
             if architecture != config.encoder.architecture {
                 // Width, stem and head of one network mean nothing for another: it is built as published.
-                let image_size = config.encoder.image_size;
-                config.encoder = EncoderConfig { architecture, image_size, ..EncoderConfig::default() };
+                config.encoder = config.clone().as_published(architecture).encoder;
             }
         }
     }
