@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use sporeprint_cluster::RowsView;
 
 use super::assign::{Clusters, find_new};
+use super::choice;
 use super::cluster::write_tables;
-use super::codes::CodeSource;
 use super::images::skipped_rows;
 use super::import::{entries_of, free_name, with_files, write_codes};
 use super::prepare::{metric, prepare_alike};
@@ -74,7 +74,7 @@ pub fn add(
     let mut new = ImageCache::load(&session.dir.cache())?;
     new.cache.leave_out(n_before);
     new.entries.drain(..n_before);
-    let new = CodeSource::of_run(session)?.unit_codes(session, &Images::from(new), observer)?;
+    let new = choice::source(session)?.unit_codes(session, &Images::from(new), observer)?;
     session.config.images.added.extend(paths.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?);
     finish(session, &clusters, &images, new, &mut added, observer)?;
     Ok((images, added))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sporeprint_cluster::{Assigned, Assigner, Codes, Metric, RowsView};
 
-use super::codes::CodeSource;
+use super::choice;
 use super::images::root;
 use super::import::entries_of;
 use super::prepare::prepare_alike;
@@ -51,7 +51,7 @@ pub fn assign(
     })?;
     observer.end();
     let images = Images::from(built);
-    let codes = CodeSource::of_run(session)?.unit_codes(session, &images, observer)?;
+    let codes = choice::source(session)?.unit_codes(session, &images, observer)?;
     let assigned = clusters.assign(session, codes)?;
     let paths = images.entries.iter().map(|entry| entry.path.clone());
     Ok((clusters.new_images(paths, assigned), images.skipped))

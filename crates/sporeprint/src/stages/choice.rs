@@ -28,8 +28,16 @@ pub(super) fn read(session: &Session) -> Result<Option<Choice>, StageError> {
 }
 
 /// The kind of codes that the run is clustered by.
-pub(super) fn kind(session: &Session) -> Result<CodeKind, StageError> {
+fn kind(session: &Session) -> Result<CodeKind, StageError> {
     Ok(read(session)?.map_or(CodeKind::Backbone, |choice| choice.chosen))
+}
+
+/// The encoder that the run's stages left behind, asked for the codes that the run is clustered by.
+///
+/// # Errors
+/// When the choice or the weights cannot be read.
+pub(super) fn source(session: &Session) -> Result<CodeSource, StageError> {
+    CodeSource::of_kind(session, kind(session)?)
 }
 
 /// Codes of the network as it was before Local Aggregation, where the run's are of after it; nothing where that is not so, or

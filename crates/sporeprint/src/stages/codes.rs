@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 
-use super::choice;
 use super::fusion::Fusion;
 use super::{Images, StageError};
 use crate::config::CodeKind;
@@ -27,12 +26,7 @@ pub(super) enum CodeSource {
 }
 
 impl CodeSource {
-    /// The encoder that the run's stages left behind, asked for the codes that the run is clustered by.
-    pub(super) fn of_run(session: &Session) -> Result<Self, StageError> {
-        Self::of_kind(session, choice::kind(session)?)
-    }
-
-    /// The same, asked for one kind of codes. A frozen encoder has one kind only.
+    /// The encoder that the run's stages left behind, asked for one kind of codes. A frozen encoder has one kind only.
     pub(super) fn of_kind(session: &Session, kind: CodeKind) -> Result<Self, StageError> {
         let config = &session.config;
         if let Some(frozen) = &config.frozen {
