@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sporeprint::config::{ClusterCount, Labels, RunConfig};
-use sporeprint::encoder::{FrozenConfig, WeightsSource};
+use sporeprint::config::{FrozenConfig, WeightsSource};
 use sporeprint::progress::Observer;
 use sporeprint::run::tables::read_assignments;
 use sporeprint::run::{Existing, RunDir, Session, read_npy};

@@ -3,7 +3,7 @@
 use sporeprint::config::{
     AggregateConfig, CodeKind, Decay, HeadStart, Objective, PretrainConfig, Refresh, RunConfig, Variant,
 };
-use sporeprint::encoder::{Architecture, EncoderConfig, WeightsSource};
+use sporeprint::config::{Architecture, EncoderConfig, WeightsSource};
 use sporeprint::images::ViewConfig;
 
 use crate::Outcome;

@@ -191,7 +191,6 @@ pub(crate) enum TokensArg {
 pub(crate) enum MergeArg {
     Mean,
     Flatten,
-    None,
 }
 
 #[derive(Debug, Args)]

@@ -5,10 +5,10 @@ mod cluster;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use sporeprint::config::{Architecture, EncoderConfig, FrozenConfig, Merge, TokenCode, WeightsSource};
 use sporeprint::config::{BankStart, CodeKind, Labels, NormStatistics, Objective, Refresh, RunConfig, Variant};
-use sporeprint::encoder::{
-    Architecture, EncoderConfig, FrozenConfig, Merge, TokenCode, WeightsSource, described_encoder,
-};
+use sporeprint::encoder::OpenFrozen;
+use sporeprint::encoder::described_encoder;
 use sporeprint::hub::{Hub, HubReference};
 use sporeprint::images::Factor;
 use sporeprint::progress::Observer;
@@ -162,7 +162,7 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
     }
     set(&mut config.code_views, args.code_views);
     let encoder = &mut config.encoder;
-    if args.stem.is_some() && encoder.architecture.is_vgg() {
+    if args.stem.is_some() && encoder.architecture.has_decoder() {
         let name = encoder.architecture;
         bail!(
             "--stem says nothing to --encoder {name}\nhint: leave it out, or name a ResNet, such as --encoder resnet18"
@@ -175,7 +175,6 @@ pub(crate) fn network(config: &mut RunConfig, args: &NetworkArgs, observer: &dyn
         encoder.merge = match merge {
             MergeArg::Mean => Merge::Mean,
             MergeArg::Flatten => Merge::Flatten,
-            MergeArg::None => Merge::None,
         };
     }
     if args.head_dim.is_some() {

@@ -2,7 +2,8 @@
 
 use burn::module::Param;
 use burn::tensor::{Device, Int, Tensor};
-use sporeprint::train::{LearningRate, Schedule, Sgd, SgdConfig};
+use sporeprint::config::{LearningRate, Schedule, SgdConfig};
+use sporeprint::train::Sgd;
 use sporeprint_kernels as kernels;
 use sporeprint_parity::{Fixture, check, floats, on_both_backends};
 

@@ -1,9 +1,12 @@
 //! Whole networks in training, at a thirty-second of their width.
 
 use burn::tensor::{Device, Tensor};
-use sporeprint::encoder::{Architecture, BatchStatistics, EncoderConfig, MOMENTUM, Mode, Stem, Weights};
+use sporeprint::config::SgdConfig;
+use sporeprint::config::{Architecture, EncoderConfig, Stem};
+use sporeprint::encoder::BuildEncoder;
+use sporeprint::encoder::{BatchStatistics, MOMENTUM, Mode, Weights};
 use sporeprint::loss::reconstruction;
-use sporeprint::train::{Sgd, SgdConfig};
+use sporeprint::train::Sgd;
 use sporeprint_parity::{Golden, floats, on_both_backends};
 
 const WIDTH: f64 = 1.0 / 32.0;

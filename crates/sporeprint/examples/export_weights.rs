@@ -5,7 +5,9 @@
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use sporeprint::encoder::{Architecture, EncoderConfig, MOMENTUM, Mode, NamedTensor, Weights, save_tensors};
+use sporeprint::config::{Architecture, EncoderConfig};
+use sporeprint::encoder::BuildEncoder;
+use sporeprint::encoder::{MOMENTUM, Mode, NamedTensor, Weights, save_tensors};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::args().nth(1).ok_or("expected a directory to write to")?;

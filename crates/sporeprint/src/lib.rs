@@ -9,18 +9,17 @@
 pub mod bank;
 pub mod batch;
 pub mod bench;
-pub mod config;
 pub mod demo;
 pub mod embeddings;
 pub mod encoder;
 pub mod hub;
-pub mod images;
 pub mod loss;
 pub mod neighbors;
 pub mod progress;
-pub mod report;
-pub mod rng;
-pub mod run;
 pub mod stages;
 pub mod sweep;
 pub mod train;
+
+pub use sporeprint_images::{self as images, rng};
+pub use sporeprint_report as report;
+pub use sporeprint_run::{self as run, config};

@@ -250,7 +250,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoder::WeightsSource;
+    use crate::config::WeightsSource;
 
     const GRID: &str = "[settings.aggregate]\nepochs = 7\n[try]\n\"aggregate.temperature\" = [0.07, 0.5]\n\
                         \"aggregate.sgd.learning_rate\" = [0.01, 0.02, 0.03]\n";

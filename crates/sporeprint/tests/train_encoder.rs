@@ -6,9 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use burn::tensor::Device;
+use sporeprint::config::EncoderConfig;
 use sporeprint::config::{Labels, TrainEncoderConfig};
 use sporeprint::demo::{KINDS, write_demo};
-use sporeprint::encoder::{EncoderConfig, Weights, described_encoder, read_tensors};
+use sporeprint::encoder::BuildEncoder;
+use sporeprint::encoder::{Weights, described_encoder, read_tensors};
 use sporeprint::progress::{Observer, Silent};
 use sporeprint::run::tables::read_metrics;
 use sporeprint::run::{Existing, RunDir};

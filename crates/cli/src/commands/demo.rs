@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use sporeprint::config::EncoderConfig;
 use sporeprint::config::{AggregateConfig, ClusterCount, CodeKind, Labels, RunConfig, Space};
 use sporeprint::demo::{KINDS, write_demo};
-use sporeprint::encoder::EncoderConfig;
 use sporeprint::progress::Observer;
 use sporeprint::run::{Existing, RunDir, Session};
 use sporeprint::stages;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use sporeprint::config::Stem;
 use sporeprint::config::{Labels, TrainEncoderConfig};
-use sporeprint::encoder::Stem;
 use sporeprint::progress::Observer;
 use sporeprint::run::RunDir;
 use sporeprint::stages;

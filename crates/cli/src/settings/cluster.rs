@@ -1,8 +1,8 @@
 //! Flags of the clusters over settings that are there already.
 
 use anyhow::{Result, bail};
+use sporeprint::config::HeadObjective;
 use sporeprint::config::{ClusterCount, Geometry, Method, RunConfig, Space};
-use sporeprint::train::HeadObjective;
 
 use super::{absolute, set};
 use crate::args::{ClusterArgs, HeadArg, MethodArg, MetricArg, SpaceArg};

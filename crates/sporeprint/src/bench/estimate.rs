@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{Measurement, Work};
+use crate::config::WeightsSource;
 use crate::config::{ClusterCount, NormStatistics, Refresh, RunConfig};
-use crate::encoder::WeightsSource;
 
 /// Clusters where their number is to be found.
 pub(super) const CLUSTERS: usize = 20;

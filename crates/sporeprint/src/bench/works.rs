@@ -12,7 +12,8 @@ use super::{BenchConfig, Measurement, Work, pictures};
 use crate::bank::{MemoryBank, normalise};
 use crate::batch::{self, Source};
 use crate::config::AggregateConfig;
-use crate::encoder::ConfigError;
+use crate::config::NetworkError;
+use crate::encoder::BuildEncoder;
 use crate::images::{CacheConfig, CacheError, CodeView, FoundImage, ImageCache};
 use crate::progress::Silent;
 use crate::rng::Rng;
@@ -28,7 +29,7 @@ const LEARNING_RATE: f64 = 1e-6;
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum BenchError {
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] NetworkError),
     #[error(transparent)]
     Cache(#[from] CacheError),
     #[error(transparent)]
@@ -137,7 +138,7 @@ impl<'a> Bench<'a> {
         let run = self.config.run;
         let device = Device::flex().autodiff();
         let network = match run.encoder.init_auto_encoder(&device, run.seed) {
-            Err(ConfigError::NoDecoder { .. }) => return Ok(None),
+            Err(NetworkError::NoDecoder { .. }) => return Ok(None),
             network => network?,
         };
         let items = run.pretrain.batch_size;

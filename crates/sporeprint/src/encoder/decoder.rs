@@ -6,8 +6,7 @@ use sporeprint_kernels as kernels;
 
 use super::init::Generator;
 use super::layers::{BatchNorm, BatchStatistics, Conv, Mode, Pass};
-use super::scaled;
-use super::vgg::Stage;
+use crate::config::{VggStage, scaled};
 
 /// Transposed convolution, then batch norm and ReLU except in the last layer.
 #[derive(Module, Debug)]
@@ -28,7 +27,7 @@ pub struct Decoder {
     /// In the order of the forward pass.
     pub(crate) layers: Vec<Deconv>,
     #[module(skip)]
-    pub(crate) stages: &'static [Stage],
+    pub(crate) stages: &'static [VggStage],
 }
 
 /// What the decoder drew.
@@ -41,7 +40,7 @@ pub struct Decoded {
 }
 
 impl Decoder {
-    pub(crate) fn init(stages: &'static [Stage], width: f64, device: &Device, seed: u64) -> Self {
+    pub(crate) fn init(stages: &'static [VggStage], width: f64, device: &Device, seed: u64) -> Self {
         let mut generator = Generator::new(seed, "decoder");
         let mut channels = vec![3];
         for stage in stages {

@@ -61,7 +61,8 @@ fn resnet_flops(resnet: &ResNet, image_size: usize) -> f64 {
 mod tests {
     use burn::tensor::Device;
 
-    use crate::encoder::{Architecture, EncoderConfig};
+    use crate::config::{Architecture, EncoderConfig};
+    use crate::encoder::BuildEncoder;
 
     #[test]
     fn networks_cost_what_is_published() {

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::config::Merge;
+use crate::config::Merge;
 
 /// Merges a feature map to one row per image.
 ///
@@ -12,7 +12,7 @@ use super::config::Merge;
 pub fn merge(map: Tensor<4>, how: Merge) -> Tensor<2> {
     match how {
         Merge::Mean => map.flatten::<3>(2, 3).mean_dim(2).squeeze_dim::<2>(2),
-        Merge::Flatten | Merge::None => map.flatten::<2>(1, 3),
+        Merge::Flatten => map.flatten::<2>(1, 3),
     }
 }
 
@@ -29,7 +29,8 @@ pub fn normalize(codes: Tensor<2>) -> Tensor<2> {
 mod tests {
     use burn::tensor::{Device, Tensor};
 
-    use super::{Merge, merge, normalize};
+    use super::{merge, normalize};
+    use crate::config::Merge;
 
     fn map() -> Tensor<4> {
         let device = Device::flex();

@@ -1,10 +1,10 @@
 //! Images to feature maps to codes.
 //!
-//! An [`EncoderConfig`] says which network; its `init` builds an [`Encoder`], or an [`AutoEncoder`] around one.
+//! An [`EncoderConfig`] says which network; [`BuildEncoder::init`] builds an [`Encoder`], or an [`AutoEncoder`] around one.
 //! A forward pass changes nothing: in training it returns the batch's statistics, and the loop that wants them
 //! kept calls `absorb`.
 
-mod config;
+mod build;
 mod data;
 mod decoder;
 mod flops;
@@ -22,23 +22,23 @@ mod weights;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
-pub use config::{Architecture, ConfigError, EncoderConfig, Merge, Stem};
+use crate::config::{EncoderConfig, Family};
+
+pub use build::BuildEncoder;
 pub use data::{ImportError, NamedTensor, export, import};
 pub(crate) use data::{Path, values};
 pub use decoder::{Decoded, Decoder};
-pub use frozen::{FrozenConfig, FrozenEncoder, FrozenError, OnnxConfig, Pixels, PixelsConfig, Simple, SimpleConfig};
+pub use frozen::{FrozenEncoder, FrozenError, OpenFrozen, Pixels, Simple};
 pub use head::{merge, normalize};
 pub(crate) use init::Generator;
 pub(crate) use layers::trained;
 pub use layers::{BatchNorm, BatchStatistics, Conv, EPSILON, Linear, MOMENTUM, Mode};
 pub use prepared::PreparedEncoder;
-pub use resnet::{Plan, RESNET18, RESNET34, RESNET50, ResNet};
+pub use resnet::ResNet;
 pub(crate) use transformer::open_pictures;
-pub use transformer::{TextEncoder, TokenCode, VisionTransformer, VisionTransformerConfig};
-pub use vgg::{Stage, VGG11, VGG13, VGG16, VGG19, Vgg};
-pub use weights::{
-    LoadReport, Weights, WeightsError, WeightsSource, built_in_encoder, described_encoder, read_tensors, save_tensors,
-};
+pub use transformer::{TextEncoder, VisionTransformer};
+pub use vgg::Vgg;
+pub use weights::{LoadReport, Weights, WeightsError, described_encoder, read_tensors, save_tensors};
 
 /// The convolutional part of an encoder.
 #[derive(Module, Debug)]
@@ -84,10 +84,9 @@ pub struct Encoder {
 impl Encoder {
     fn init(config: &EncoderConfig, device: &Device, seed: u64) -> Self {
         let mut generator = Generator::new(seed, "encoder");
-        let backbone = match (config.architecture.vgg_stages(), config.architecture.resnet_plan()) {
-            (Some(stages), _) => Backbone::Vgg(Vgg::init(stages, config.width, &mut generator, device)),
-            (None, plan) => {
-                let plan = plan.unwrap_or(&RESNET18);
+        let backbone = match config.architecture.family() {
+            Family::Vgg(stages) => Backbone::Vgg(Vgg::init(stages, config.width, &mut generator, device)),
+            Family::ResNet(plan) => {
                 Backbone::ResNet(ResNet::init(plan, config.width, config.stem, &mut generator, device))
             }
         };
@@ -112,7 +111,7 @@ impl Encoder {
     /// # Shapes
     /// - images: `[batch, 3, height, width]`, RGB, normalised
     /// # Panics
-    /// - in training, if a batch norm sees a single value per channel (see [`EncoderConfig::smallest_batch`])
+    /// - in training, if a batch norm sees a single value per channel
     pub fn forward_features(&self, images: Tensor<4>, mode: Mode) -> Features {
         match &self.backbone {
             Backbone::Vgg(vgg) => vgg.forward_features(images, mode),
@@ -171,16 +170,6 @@ impl Encoder {
         self.head = None;
         self.config.head_dim = None;
         self
-    }
-
-    /// The encoder for images of another size; its weights stay, a flattened code changes its dimension.
-    ///
-    /// # Errors
-    /// - as [`EncoderConfig::check`]
-    pub fn with_image_size(mut self, image_size: usize) -> Result<Self, ConfigError> {
-        self.config.image_size = image_size;
-        self.config.check()?;
-        Ok(self)
     }
 
     fn norms_mut(&mut self) -> Vec<&mut BatchNorm> {
@@ -263,11 +252,6 @@ fn absorb(norms: Vec<&mut BatchNorm>, statistics: &[BatchStatistics], momentum: 
     for (norm, batch) in norms.into_iter().zip(statistics) {
         norm.absorb(batch, momentum);
     }
-}
-
-/// A channel count under a width factor.
-fn scaled(channels: usize, width: f64) -> usize {
-    ((channels as f64 * width).round() as usize).max(1)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use sporeprint_kernels::{NormToFold, PreparedConv2d, add_relu, max_pool2x2, max_
 use super::layers::{BatchNorm, Conv, EPSILON, Linear};
 use super::resnet::{Block, ResNet};
 use super::vgg::Vgg;
-use super::{Backbone, Encoder, EncoderConfig, merge};
+use super::{Backbone, Encoder, merge};
+use crate::config::EncoderConfig;
 
 /// An [`Encoder`] in evaluation: batch norms folded into the convolutions before them, weights transformed once.
 ///
@@ -130,7 +131,9 @@ fn folded(conv: &Conv, norm: &BatchNorm, relu: bool, stride: usize, padding: usi
 mod tests {
     use burn::tensor::{Device, Distribution, Tensor};
 
-    use crate::encoder::{Architecture, EncoderConfig, MOMENTUM, Mode, values};
+    use crate::config::{Architecture, EncoderConfig};
+    use crate::encoder::BuildEncoder;
+    use crate::encoder::{MOMENTUM, Mode, values};
 
     #[test]
     fn a_prepared_encoder_gives_the_codes_of_evaluation() {

@@ -4,39 +4,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use sporeprint_kernels as kernels;
 
+use super::Features;
 use super::init::Generator;
 use super::layers::{BatchNorm, Conv, Mode, Pass};
-use super::{Features, Stem, scaled};
-
-/// A ResNet as data.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Blocks in each of the four stages.
-    pub depths: [usize; 4],
-    /// Blocks of 1x1, 3x3, 1x1 with four times the channels at the end, instead of two 3x3.
-    pub bottleneck: bool,
-}
-
-/// torchvision's `resnet18`.
-pub const RESNET18: Plan = Plan { depths: [2, 2, 2, 2], bottleneck: false };
-/// torchvision's `resnet34`.
-pub const RESNET34: Plan = Plan { depths: [3, 4, 6, 3], bottleneck: false };
-/// torchvision's `resnet50`.
-pub const RESNET50: Plan = Plan { depths: [3, 4, 6, 3], bottleneck: true };
-
-/// Channels of the four stages, before a bottleneck's factor.
-const CHANNELS: [usize; 4] = [64, 128, 256, 512];
-
-impl Plan {
-    /// Channels of the last feature map.
-    pub(crate) fn map_channels(&self, width: f64) -> usize {
-        scaled(CHANNELS[3], width) * self.expansion()
-    }
-
-    fn expansion(&self) -> usize {
-        if self.bottleneck { 4 } else { 1 }
-    }
-}
+use crate::config::{ResNetPlan, Stem, scaled};
 
 /// One residual block: `relu(shortcut(x) + branch(x))`.
 #[derive(Module, Debug)]
@@ -128,13 +99,13 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    pub(crate) fn init(plan: &Plan, width: f64, stem: Stem, generator: &mut Generator, device: &Device) -> Self {
-        let mut n_in = scaled(CHANNELS[0], width);
+    pub(crate) fn init(plan: &ResNetPlan, width: f64, stem: Stem, generator: &mut Generator, device: &Device) -> Self {
+        let mut n_in = scaled(ResNetPlan::CHANNELS[0], width);
         let [kernel, _, _] = stem.convolution();
         let conv1 = Conv::init([n_in, 3, kernel, kernel], false, generator, device);
         let bn1 = BatchNorm::init(n_in, device);
         let mut layers = Vec::with_capacity(plan.depths.len());
-        for (stage, (&depth, channels)) in plan.depths.iter().zip(CHANNELS).enumerate() {
+        for (stage, (&depth, channels)) in plan.depths.iter().zip(ResNetPlan::CHANNELS).enumerate() {
             let n_mid = scaled(channels, width);
             let n_out = n_mid * plan.expansion();
             let mut blocks = Vec::with_capacity(depth);

@@ -4,9 +4,8 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::init::Generator;
-use super::{
-    Architecture, AutoEncoder, ConfigError, EncoderConfig, ImportError, MOMENTUM, Merge, Mode, Stem, export, import,
-};
+use super::{AutoEncoder, BuildEncoder, ImportError, MOMENTUM, Mode, export, import};
+use crate::config::{Architecture, EncoderConfig, Merge, NetworkError, Stem};
 
 fn images(batch: usize, side: usize) -> Tensor<4> {
     let values = Generator::new(3, "images").normal(batch * 3 * side * side, 1.0);
@@ -35,14 +34,14 @@ fn every_architecture_gives_codes_of_its_stated_shape() {
             (Merge::Mean, None, Stem::Small),
             (Merge::Flatten, None, Stem::Standard),
             (Merge::Flatten, None, Stem::SmallStrided),
-            (Merge::None, Some(5), Stem::Small),
+            (Merge::Flatten, Some(5), Stem::Small),
         ] {
             let config = EncoderConfig { merge, head_dim, stem, ..narrow(architecture) };
             let encoder = config.init(&Device::flex(), 0).expect("these can be built");
             let encoded = encoder.forward(images(2, 32), Mode::Train);
             assert_eq!(encoded.codes.dims(), [2, encoder.dim()], "{config:?}");
             assert_eq!(encoded.merged.dims(), [2, config.merged_dim()], "{config:?}");
-            assert_eq!(config.code_shape().iter().product::<usize>(), encoder.dim());
+            assert_eq!(config.dim(), encoder.dim());
         }
     }
 }
@@ -52,7 +51,7 @@ fn a_decoder_draws_images_of_the_input_size() {
     let network = auto_encoder(&Device::flex());
     assert_eq!(network.forward(images(2, 64), Mode::Train).images.dims(), [2, 3, 64, 64]);
     let refusal = narrow(Architecture::ResNet18).init_auto_encoder(&Device::flex(), 1);
-    assert!(matches!(refusal, Err(ConfigError::NoDecoder { .. })));
+    assert!(matches!(refusal, Err(NetworkError::NoDecoder { .. })));
 }
 
 #[test]

@@ -4,43 +4,10 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use sporeprint_kernels as kernels;
 
+use super::Features;
 use super::init::Generator;
 use super::layers::{BatchNorm, Conv, Mode, Pass};
-use super::{Features, scaled};
-
-/// One stage: so many convolutions of so many channels, then a 2x2 max-pool.
-#[derive(Clone, Copy, Debug)]
-pub struct Stage {
-    /// Channels of each convolution's output.
-    pub channels: usize,
-    /// How many convolutions.
-    pub depth: usize,
-}
-
-const fn stages(depths: [usize; 5]) -> [Stage; 5] {
-    let [a, b, c, d, e] = depths;
-    [
-        Stage { channels: 64, depth: a },
-        Stage { channels: 128, depth: b },
-        Stage { channels: 256, depth: c },
-        Stage { channels: 512, depth: d },
-        Stage { channels: 512, depth: e },
-    ]
-}
-
-/// torchvision's `vgg11_bn.features`.
-pub const VGG11: &[Stage] = &stages([1, 1, 2, 2, 2]);
-/// torchvision's `vgg13_bn.features`.
-pub const VGG13: &[Stage] = &stages([2, 2, 2, 2, 2]);
-/// torchvision's `vgg16_bn.features`, the article's encoder.
-pub const VGG16: &[Stage] = &stages([2, 2, 3, 3, 3]);
-/// torchvision's `vgg19_bn.features`.
-pub const VGG19: &[Stage] = &stages([2, 2, 4, 4, 4]);
-
-/// Channels of the last feature map.
-pub(crate) fn map_channels(stages: &[Stage], width: f64) -> usize {
-    stages.last().map_or(3, |stage| scaled(stage.channels, width))
-}
+use crate::config::{VggStage, scaled};
 
 /// Convolution, batch norm, ReLU: three entries of torchvision's `features`.
 #[derive(Module, Debug)]
@@ -57,11 +24,11 @@ pub(crate) struct ConvNorm {
 pub struct Vgg {
     pub(crate) layers: Vec<ConvNorm>,
     #[module(skip)]
-    pub(crate) stages: &'static [Stage],
+    pub(crate) stages: &'static [VggStage],
 }
 
 impl Vgg {
-    pub(crate) fn init(stages: &'static [Stage], width: f64, generator: &mut Generator, device: &Device) -> Self {
+    pub(crate) fn init(stages: &'static [VggStage], width: f64, generator: &mut Generator, device: &Device) -> Self {
         let mut n_in = 3;
         let mut layers = Vec::new();
         for stage in stages {

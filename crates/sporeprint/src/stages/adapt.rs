@@ -4,7 +4,9 @@ use burn::tensor::Device;
 
 use super::{Images, StageError};
 use crate::config::NormStatistics;
-use crate::encoder::{Encoder, Weights, WeightsSource};
+use crate::config::WeightsSource;
+use crate::encoder::BuildEncoder;
+use crate::encoder::{Encoder, Weights};
 use crate::progress::Observer;
 use crate::run::Session;
 use crate::train::{adapted, first_layer_shift};

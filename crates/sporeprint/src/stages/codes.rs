@@ -7,6 +7,8 @@ use burn::tensor::Device;
 use super::fusion::Fusion;
 use super::{Images, StageError};
 use crate::config::CodeKind;
+use crate::encoder::BuildEncoder;
+use crate::encoder::OpenFrozen;
 use crate::encoder::{Encoder, FrozenEncoder, Weights};
 use crate::progress::Observer;
 use crate::run::{RunDir, Session};

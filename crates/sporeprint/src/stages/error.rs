@@ -29,7 +29,7 @@ pub enum StageError {
     Config(#[from] ConfigError),
     /// The network cannot be built.
     #[error(transparent)]
-    Encoder(#[from] crate::encoder::ConfigError),
+    Encoder(#[from] crate::config::NetworkError),
     /// The frozen encoder cannot be opened or run.
     #[error(transparent)]
     Frozen(#[from] crate::encoder::FrozenError),

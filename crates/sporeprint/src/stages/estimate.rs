@@ -2,7 +2,8 @@
 
 use super::Images;
 use crate::config::RunConfig;
-use crate::encoder::EncoderConfig;
+use crate::config::{EncoderConfig, Family};
+use crate::encoder::OpenFrozen;
 
 /// Bytes that training takes at most, and the images, in words.
 ///
@@ -21,7 +22,7 @@ pub fn estimate(config: &RunConfig, images: &Images) -> String {
         );
     }
     let (parameters, activations) = size_of(&config.encoder);
-    let auto_encoder = config.pretrain.epochs > 0 && config.encoder.architecture.is_vgg();
+    let auto_encoder = config.pretrain.epochs > 0 && config.encoder.architecture.has_decoder();
     let pretrain = if auto_encoder { 2.0 * step(parameters, activations, config.pretrain.batch_size) } else { 0.0 };
     let aggregate = step(parameters, activations, config.aggregate.batch_size);
     let rows = 4.0 * (images.len() * config.encoder.dim()) as f64;
@@ -51,35 +52,38 @@ fn size_of(config: &EncoderConfig) -> (f64, f64) {
         parameters += n_in * n_out * kernel * kernel;
         activations += n_out * side * side;
     };
-    if let Some(stages) = config.architecture.vgg_stages() {
-        for stage in stages {
-            for _ in 0..stage.depth {
-                add(n_in, scaled(stage.channels), 3.0, side);
-                n_in = scaled(stage.channels);
-            }
-            side /= 2.0;
-        }
-    } else if let Some(plan) = config.architecture.resnet_plan() {
-        let [kernel, stride, _] = config.stem.convolution();
-        side /= stride as f64;
-        add(n_in, scaled(64), kernel as f64, side);
-        side /= if config.stem.pools() { 2.0 } else { 1.0 };
-        n_in = scaled(64);
-        for (stage, &depth) in plan.depths.iter().enumerate() {
-            let channels = scaled(64 << stage);
-            if stage > 0 {
+    match config.architecture.family() {
+        Family::Vgg(stages) => {
+            for stage in stages {
+                for _ in 0..stage.depth {
+                    add(n_in, scaled(stage.channels), 3.0, side);
+                    n_in = scaled(stage.channels);
+                }
                 side /= 2.0;
             }
-            for _ in 0..depth {
-                if plan.bottleneck {
-                    add(n_in, channels, 1.0, side);
-                    add(channels, channels, 3.0, side);
-                    add(channels, 4.0 * channels, 1.0, side);
-                    n_in = 4.0 * channels;
-                } else {
-                    add(n_in, channels, 3.0, side);
-                    add(channels, channels, 3.0, side);
-                    n_in = channels;
+        }
+        Family::ResNet(plan) => {
+            let [kernel, stride, _] = config.stem.convolution();
+            side /= stride as f64;
+            add(n_in, scaled(64), kernel as f64, side);
+            side /= if config.stem.pools() { 2.0 } else { 1.0 };
+            n_in = scaled(64);
+            for (stage, &depth) in plan.depths.iter().enumerate() {
+                let channels = scaled(64 << stage);
+                if stage > 0 {
+                    side /= 2.0;
+                }
+                for _ in 0..depth {
+                    if plan.bottleneck {
+                        add(n_in, channels, 1.0, side);
+                        add(channels, channels, 3.0, side);
+                        add(channels, 4.0 * channels, 1.0, side);
+                        n_in = 4.0 * channels;
+                    } else {
+                        add(n_in, channels, 3.0, side);
+                        add(channels, channels, 3.0, side);
+                        n_in = channels;
+                    }
                 }
             }
         }
@@ -90,7 +94,7 @@ fn size_of(config: &EncoderConfig) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoder::Architecture;
+    use crate::config::Architecture;
 
     #[test]
     fn weights_are_counted_to_a_percent() {

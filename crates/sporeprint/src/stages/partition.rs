@@ -11,13 +11,14 @@ use sporeprint_cluster::{
 use super::StageError;
 use super::prepare::{metric, prepare};
 use super::search::log;
+use crate::config::HeadObjective;
 use crate::config::{ClusterConfig, ClusterCount, Method, Space};
 use crate::embeddings::{Embeddings, EmbeddingsError};
 use crate::progress::Observer;
 use crate::rng::Rng;
 use crate::run::Session;
 use crate::run::tables::Metric;
-use crate::train::{CodesHead, HeadObjective};
+use crate::train::CodesHead;
 
 /// Principal components, UMAP columns and eigenvectors where nothing else is asked for.
 const PCA_COMPONENTS: usize = 32;

@@ -11,8 +11,11 @@ use super::codes::{before_training, weights};
 use super::images::root;
 use super::{Images, StageError};
 use crate::batch::{Source, denormalise, load};
+use crate::config::WeightsSource;
 use crate::config::{CodeKind, RunConfig};
-use crate::encoder::{AutoEncoder, Encoder, Mode, Weights, WeightsSource};
+use crate::encoder::BuildEncoder;
+use crate::encoder::OpenFrozen;
+use crate::encoder::{AutoEncoder, Encoder, Mode, Weights};
 use crate::images::{CodeView, RgbView, pair_sheet, save_png};
 use crate::progress::Observer;
 use crate::run::tables::{Metric, MetricsLog, write_embeddings};
@@ -24,7 +27,7 @@ const RECONSTRUCTED: usize = 16;
 
 /// Only a VGG has the pooling indices that the decoder needs.
 fn has_decoder(config: &RunConfig) -> bool {
-    config.encoder.architecture.is_vgg()
+    config.encoder.architecture.has_decoder()
 }
 
 fn training_device() -> Device {

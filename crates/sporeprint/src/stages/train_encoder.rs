@@ -10,6 +10,7 @@ use fs_err as fs;
 use super::StageError;
 use super::images::{Images, note_skipped};
 use crate::config::{Labels, TrainEncoderConfig};
+use crate::encoder::BuildEncoder;
 use crate::images::{CacheConfig, ImageCache};
 use crate::progress::Observer;
 use crate::run::{Existing, RunDir, SessionError, lock, write_atomically};

@@ -66,7 +66,9 @@ pub fn first_layer_shift(before: &Encoder, after: &Encoder) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoder::{Architecture, EncoderConfig, import};
+    use crate::config::{Architecture, EncoderConfig};
+    use crate::encoder::BuildEncoder;
+    use crate::encoder::import;
 
     #[test]
     fn the_shift_is_the_mean_log_ratio_of_the_first_variances_only() {

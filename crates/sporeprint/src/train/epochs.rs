@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Checkpoint, CheckpointError};
-use super::schedule::LearningRate;
 use crate::batch::shuffled;
+use crate::config::LearningRate;
 use crate::progress::Observer;
 use crate::run::tables::{Metric, MetricsLog, TableError};
 

@@ -4,8 +4,9 @@ use burn::tensor::Device;
 
 use super::checkpoint::Checkpoint;
 use super::epochs::{Learner, Position, TrainError};
-use super::sgd::{InTraining, Sgd, SgdConfig};
+use super::sgd::{InTraining, Sgd};
 use crate::batch::{self, Source};
+use crate::config::SgdConfig;
 use crate::encoder::{AutoEncoder, MOMENTUM, Mode, export, import};
 use crate::images::{CodeView, ImageCache, ViewConfig};
 use crate::loss::reconstruction;

@@ -5,26 +5,10 @@ use std::ops::{Deref, DerefMut};
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 use sporeprint_kernels::sgd_step;
 
+use crate::config::SgdConfig;
 use crate::encoder::{NamedTensor, Path};
-
-/// Momentum and weight decay.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SgdConfig {
-    /// Share of the last step that goes on; the paper's 0.9.
-    pub momentum: f64,
-    /// Pull towards zero, on everything but batch-norm parameters; the paper's 1e-4.
-    pub weight_decay: f64,
-}
-
-impl Default for SgdConfig {
-    fn default() -> Self {
-        Self { momentum: 0.9, weight_decay: 1e-4 }
-    }
-}
 
 /// The optimiser with one momentum buffer for each parameter that it has moved.
 ///
@@ -170,8 +154,11 @@ mod tests {
     use burn::module::{Module, Param};
     use burn::tensor::{Device, Tensor};
 
-    use super::{InTraining, Sgd, SgdConfig};
-    use crate::encoder::{AutoEncoder, EncoderConfig, Mode, NamedTensor, export};
+    use super::{InTraining, Sgd};
+    use crate::config::EncoderConfig;
+    use crate::config::SgdConfig;
+    use crate::encoder::BuildEncoder;
+    use crate::encoder::{AutoEncoder, Mode, NamedTensor, export};
 
     const CONFIG: SgdConfig = SgdConfig { momentum: 0.9, weight_decay: 0.01 };
 

@@ -1,12 +1,12 @@
 //! Encoders that are never trained: RGB8 pictures in, codes out, the same way in every run.
 //!
-//! A [`FrozenConfig`] in the place of an [`EncoderConfig`](super::EncoderConfig) says which one. What such an encoder
-//! learns from the run's own pictures (a mean, a dictionary of patches) is fitted once by [`FrozenConfig::fit`] and kept
-//! in the run directory; [`FrozenConfig::open`] is all that later commands need.
+//! A [`FrozenConfig`](crate::config::FrozenConfig) in the place of an [`EncoderConfig`](crate::config::EncoderConfig) says which one. What such an encoder
+//! learns from the run's own pictures (a mean, a dictionary of patches) is fitted once by [`OpenFrozen::fit`] and kept
+//! in the run directory; [`OpenFrozen::open`] is all that later commands need.
 
-mod config;
 mod error;
 mod onnx;
+mod open;
 mod pixels;
 mod simple;
 
@@ -14,12 +14,11 @@ use std::fmt::Debug;
 
 use crate::images::RgbView;
 
-pub use config::FrozenConfig;
 pub use error::FrozenError;
 pub(crate) use error::check_value;
-pub use onnx::OnnxConfig;
-pub use pixels::{Pixels, PixelsConfig};
-pub use simple::{Simple, SimpleConfig};
+pub use open::OpenFrozen;
+pub use pixels::Pixels;
+pub use simple::Simple;
 
 /// An encoder that is never trained.
 ///
@@ -38,7 +37,7 @@ pub trait FrozenEncoder: Debug + Send + Sync {
     /// Codes of some pictures, not normalised.
     ///
     /// # Shapes
-    /// - images: `[image_size, image_size]` each, by [`FrozenConfig::image_size`]
+    /// - images: `[image_size, image_size]` each, by [`FrozenConfig::image_size`](crate::config::FrozenConfig::image_size)
     /// - codes: `[images, dim]`
     /// # Errors
     /// - the model refuses to run (a model from a file of somebody else's)

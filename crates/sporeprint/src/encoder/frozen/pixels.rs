@@ -1,35 +1,10 @@
 //! The pixels themselves: the baseline that every encoder has to beat.
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::error::check_value;
 use super::{FrozenEncoder, FrozenError};
+use crate::config::PixelsConfig;
 use crate::images::RgbView;
-
-/// Settings of [`Pixels`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PixelsConfig {
-    /// Side of the pictures, in pixels.
-    pub image_size: usize,
-    /// Side that they are averaged down to.
-    pub side: usize,
-}
-
-impl Default for PixelsConfig {
-    /// 32 x 32 as in published k-means baselines, from pictures of 64 pixels.
-    fn default() -> Self {
-        Self { image_size: 64, side: 32 }
-    }
-}
-
-impl PixelsConfig {
-    pub(super) fn check(&self) -> Result<(), FrozenError> {
-        let hint = "64 is usual";
-        check_value(self.image_size > 0, "--image-size", self.image_size, "1 or more", hint)
-    }
-}
 
 /// Code: the picture averaged down to `side x side`, values 0 to 1 in the order row, column, channel.
 #[derive(Debug)]

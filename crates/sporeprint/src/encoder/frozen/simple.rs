@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
-use super::error::check_value;
 use super::{FrozenEncoder, FrozenError};
 use crate::encoder::simple::{Block, COLOUR_DIM, HOG_DIM, PatchDictionary, Scaling, colour_histogram, hog, shrink};
 use crate::encoder::{NamedTensor, read_tensors, save_tensors};
@@ -13,27 +11,6 @@ use crate::images::{CodeView, ImageCache, RgbView};
 
 /// Images whose features set the scales of the blocks; more would hardly change them.
 const SCALED_BY: usize = 5000;
-
-/// Settings of [`Simple`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SimpleConfig {
-    /// Side of the pictures, in pixels; features are taken from 32 x 32.
-    pub image_size: usize,
-}
-
-impl Default for SimpleConfig {
-    fn default() -> Self {
-        Self { image_size: 64 }
-    }
-}
-
-impl SimpleConfig {
-    pub(super) fn check(&self) -> Result<(), FrozenError> {
-        let hint = "64 is usual";
-        check_value(self.image_size > 0, "--image-size", self.image_size, "1 or more", hint)
-    }
-}
 
 /// Code: histograms of oriented gradients (324), of colours (72) and of whitened patches (up to 1024), each centred and
 /// scaled to the same mean length.

@@ -10,7 +10,8 @@ use super::names::Tower;
 use super::settings::Settings;
 use super::store::Store;
 use super::tokenizer::Tokenizer;
-use super::vision::{VisionTransformer, VisionTransformerConfig, block, norm, project, projection_of};
+use super::vision::{VisionTransformer, block, norm, project, projection_of};
+use crate::config::VisionTransformerConfig;
 use crate::encoder::FrozenError;
 use crate::encoder::weights::WeightFile;
 

@@ -17,4 +17,4 @@ mod vision;
 
 pub use clip::TextEncoder;
 pub(crate) use clip::open_pictures;
-pub use vision::{TokenCode, VisionTransformer, VisionTransformerConfig};
+pub use vision::VisionTransformer;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{TextEncoder, TokenCode, VisionTransformer, VisionTransformerConfig, open_pictures};
+use super::{TextEncoder, VisionTransformer, open_pictures};
+use crate::config::{TokenCode, VisionTransformerConfig};
 use crate::encoder::{FrozenEncoder, NamedTensor, read_tensors, save_tensors};
 use crate::images::{RgbImage, RgbView};
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use sporeprint_kernels::{Matrix, matrix_product};
 
 use super::arithmetic::{Activation, LayerNorm, add_bias};
@@ -12,50 +11,11 @@ use super::names::Tower;
 use super::positions::{Resampling, resample};
 use super::settings::{Settings, pixel_statistics};
 use super::store::Store;
+use crate::config::{TokenCode, VisionTransformerConfig};
 use crate::encoder::frozen::check_value;
 use crate::encoder::weights::WeightFile;
 use crate::encoder::{FrozenEncoder, FrozenError, WeightsError};
 use crate::images::RgbView;
-
-/// Which tokens of a vision transformer make the code.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TokenCode {
-    /// The class token: what the network was trained to describe a picture by.
-    #[default]
-    Class,
-    /// The mean of the patch tokens.
-    Patches,
-    /// Class token, then mean of the patch tokens, as DINOv2's own linear probe takes them.
-    Both,
-}
-
-/// Settings of a [`VisionTransformer`]; everything else is read from the weights.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct VisionTransformerConfig {
-    /// Side of the square pictures, in pixels.
-    pub image_size: usize,
-    /// Which tokens make the code.
-    pub tokens: TokenCode,
-    /// Digest of the weights that a run was made with; other ones are refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-}
-
-impl Default for VisionTransformerConfig {
-    /// 224 pixels, as DINOv2 and CLIP are used.
-    fn default() -> Self {
-        Self { image_size: 224, tokens: TokenCode::default(), digest: None }
-    }
-}
-
-impl VisionTransformerConfig {
-    pub(crate) fn check(&self) -> Result<(), FrozenError> {
-        let hint = "224 is usual; whole multiples of the patch size lose no pixels";
-        check_value(self.image_size > 0, "--image-size", self.image_size, "1 or more", hint)
-    }
-}
 
 /// Hint where a file is no vision transformer.
 const NOT_A_VIT: &str = "`--encoder dinov2` reads DINOv2's ViT-S, B and L, with registers or without, in transformers', timm's or the authors' \

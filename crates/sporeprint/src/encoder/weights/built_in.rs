@@ -1,27 +1,16 @@
 //! The encoder that comes with the program.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::file::WeightFile;
-use super::{LoadReport, WeightsError, description, load};
-use crate::encoder::{Encoder, EncoderConfig};
+use super::{LoadReport, WeightsError, load};
+use crate::encoder::Encoder;
 
 /// Trained by `train-encoder`; `weights/MODEL_CARD.md` says on what, how and how well.
-static BYTES: &[u8] = include_bytes!("../../../../../weights/resnet18-w32.safetensors");
+static BYTES: &[u8] = include_bytes!("../../../weights/resnet18-w32.safetensors");
 
 /// Name of the built-in weights in errors; no such file is read.
 const NAME: &str = "built-in encoder";
-
-/// The settings of the built-in network.
-///
-/// # Errors
-/// - never, unless the program was built with a damaged file
-pub fn built_in_encoder() -> Result<EncoderConfig, WeightsError> {
-    description(&open()?)?.ok_or_else(|| {
-        let reason = "it does not say what its network is".to_owned();
-        WeightsError::Damaged { path: PathBuf::from(NAME), reason }
-    })
-}
 
 impl Encoder {
     /// The encoder with the built-in weights.
@@ -41,13 +30,16 @@ fn open() -> Result<WeightFile, WeightsError> {
 mod tests {
     use burn::tensor::Device;
 
-    use super::{BYTES, built_in_encoder};
-    use crate::encoder::Weights;
+    use super::{BYTES, open};
+    use crate::config::EncoderConfig;
+    use crate::encoder::weights::description;
+    use crate::encoder::{BuildEncoder, Weights};
 
     #[test]
     fn the_built_in_encoder_is_small_whole_and_finite() {
         assert!(BYTES.len() <= 10_000_000, "{} bytes", BYTES.len());
-        let config = built_in_encoder().expect("it says what it is");
+        let config = EncoderConfig::built_in();
+        assert_eq!(description(&open().expect("whole")).expect("readable"), Some(config.clone()));
         let encoder = config.init(&Device::flex(), 0).expect("can be built");
         let (encoder, report) = encoder.with_built_in_weights().expect("fits");
         assert!(report.ignored.is_empty() && report.fresh.is_empty(), "{report:?}");

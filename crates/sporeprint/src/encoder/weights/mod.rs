@@ -18,7 +18,6 @@ mod error;
 mod file;
 mod names;
 mod pickle;
-mod source;
 mod zip;
 
 use std::collections::{BTreeMap, HashMap};
@@ -28,11 +27,11 @@ use burn::module::Module;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-pub use built_in::built_in_encoder;
 pub use error::WeightsError;
-pub use source::WeightsSource;
 
-use super::{Architecture, AutoEncoder, Encoder, EncoderConfig, ImportError, NamedTensor, export, import};
+use crate::config::{Architecture, EncoderConfig, Family};
+
+use super::{AutoEncoder, Encoder, ImportError, NamedTensor, export, import};
 pub(crate) use file::{Entry, WeightFile};
 use names::{Found, read_name, torch_name};
 
@@ -238,10 +237,12 @@ fn export_count(own: &[NamedTensor], architecture: Architecture, part: &str) -> 
 
 fn misfit_error(file: &WeightFile, source: ImportError, architecture: Architecture) -> WeightsError {
     let holds = |part: &str| file.entries.iter().any(|entry| entry.name.contains(part));
-    let hint = if architecture.is_vgg() && holds("layer1.") {
-        "\nhint: these are a ResNet's weights, for instance `--encoder resnet18`"
-    } else if architecture.resnet_plan().is_some() && holds("features.") {
-        "\nhint: these are a VGG's weights, for instance `--encoder vgg16-bn`"
+    let other_family = match architecture.family() {
+        Family::Vgg(_) => holds("layer1.").then_some("a ResNet's weights, for instance `--encoder resnet18`"),
+        Family::ResNet(_) => holds("features.").then_some("a VGG's weights, for instance `--encoder vgg16-bn`"),
+    };
+    let hint = if let Some(theirs) = other_family {
+        &format!("\nhint: these are {theirs}")
     } else if holds("features.") && !holds("running_mean") {
         "\nhint: these are a VGG's weights without batch norm; use those of a `_bn` network"
     } else if source.missing.is_empty() && source.unexpected.is_empty() {

@@ -1,7 +1,6 @@
 //! Our field paths and the names that other programs give the same tensors.
 
-use crate::encoder::Architecture;
-use crate::encoder::vgg::Stage;
+use crate::config::{Architecture, Family, VggStage};
 
 /// The name that a tensor has in torchvision's state dict; the decoder's are the article's, `decoder.N.*`.
 ///
@@ -9,15 +8,14 @@ use crate::encoder::vgg::Stage;
 /// [`AutoEncoder`](crate::encoder::AutoEncoder).
 pub(crate) fn torch_name(path: &str, architecture: Architecture) -> String {
     let path = path.strip_prefix("encoder.").unwrap_or(path);
-    let stages = architecture.vgg_stages();
-    match (path.strip_prefix("decoder.layers."), path.strip_prefix("backbone."), stages) {
-        (Some(layer), _, Some(stages)) => in_sequence("decoder", layer, &decoder_positions(stages)),
-        (None, Some(field), Some(stages)) => match field.strip_prefix("layers.") {
+    match (architecture.family(), path.strip_prefix("decoder.layers."), path.strip_prefix("backbone.")) {
+        (Family::Vgg(stages), Some(layer), _) => in_sequence("decoder", layer, &decoder_positions(stages)),
+        (Family::Vgg(stages), None, Some(field)) => match field.strip_prefix("layers.") {
             Some(layer) => in_sequence("features", layer, &encoder_positions(stages)),
             None => field.to_owned(),
         },
-        (None, Some(field), None) => residual(field),
-        _ => path.to_owned(),
+        (Family::ResNet(_), _, Some(field)) => residual(field),
+        (Family::Vgg(_), None, None) | (Family::ResNet(_), _, None) => path.to_owned(),
     }
 }
 
@@ -33,7 +31,7 @@ fn in_sequence(list: &str, layer: &str, positions: &[usize]) -> String {
 }
 
 /// Where torchvision's `features` has its convolutions: each takes three places, each pooling one.
-fn encoder_positions(stages: &[Stage]) -> Vec<usize> {
+fn encoder_positions(stages: &[VggStage]) -> Vec<usize> {
     let mut next = 0;
     let mut positions = Vec::new();
     for stage in stages {
@@ -44,7 +42,7 @@ fn encoder_positions(stages: &[Stage]) -> Vec<usize> {
 }
 
 /// The same for the mirror, where each stage begins with its un-pooling.
-fn decoder_positions(stages: &[Stage]) -> Vec<usize> {
+fn decoder_positions(stages: &[VggStage]) -> Vec<usize> {
     let mut next = 0;
     let mut positions = Vec::new();
     for stage in stages.iter().rev() {
@@ -109,7 +107,7 @@ pub(crate) fn read_name(name: &str) -> Found {
 #[cfg(test)]
 mod tests {
     use super::{Found, read_name, torch_name};
-    use crate::encoder::Architecture::{ResNet50, Vgg16Bn};
+    use crate::config::Architecture::{ResNet50, Vgg16Bn};
 
     #[test]
     fn paths_become_torchvision_names() {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::{LoadReport, Weights, WeightsError, read_tensors, save_tensors};
-use crate::encoder::{Architecture, AutoEncoder, Encoder, EncoderConfig, NamedTensor};
+use crate::config::{Architecture, EncoderConfig};
+use crate::encoder::BuildEncoder;
+use crate::encoder::{AutoEncoder, Encoder, NamedTensor};
 
 /// A file that `reference/weight_files.py` wrote.
 fn reference(name: &str) -> PathBuf {

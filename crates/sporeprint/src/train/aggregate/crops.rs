@@ -1,7 +1,7 @@
 //! What a visit shows of an image: one crop at the working size, and perhaps smaller ones.
 
 use super::Setup;
-use crate::encoder::EncoderConfig;
+use crate::config::EncoderConfig;
 use crate::images::ViewConfig;
 
 /// One crop of every image of a batch.
@@ -44,7 +44,7 @@ fn half(size: usize, encoder: &EncoderConfig) -> usize {
 #[cfg(test)]
 mod tests {
     use super::half;
-    use crate::encoder::{Architecture, EncoderConfig};
+    use crate::config::{Architecture, EncoderConfig};
 
     #[test]
     fn a_half_is_only_taken_where_the_network_allows() {

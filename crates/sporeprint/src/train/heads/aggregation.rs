@@ -3,6 +3,7 @@ use sporeprint_cluster::{Error, Metric, Progress, RowsView, Step, nearest};
 
 use super::{CodesHead, Head, SCALE, check_finite, falling, joined, tensor};
 use crate::bank::MemoryBank;
+use crate::config::SgdConfig;
 use crate::config::{AggregateConfig, Objective};
 use crate::encoder::{Linear, trained, values};
 use crate::loss::{UnitCodes, local_aggregation};
@@ -10,7 +11,7 @@ use crate::neighbors::NeighborSets;
 use crate::rng::Rng;
 use crate::train::aggregate::{EPSILON, clusterings, principal_components};
 use crate::train::proportions::Proportions;
-use crate::train::sgd::{InTraining, Sgd, SgdConfig};
+use crate::train::sgd::{InTraining, Sgd};
 
 const EPOCHS: usize = 15;
 const BATCH: usize = 64;
@@ -87,7 +88,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::train::heads::HeadObjective;
+    use crate::config::HeadObjective;
 
     #[test]
     fn the_loss_falls_and_codes_stay_on_the_sphere() {

@@ -1,11 +1,13 @@
 use burn::tensor::Device;
 use sporeprint_cluster::{Error, Neighbors, Progress, RowsView, Step};
 
-use super::{CodesHead, Head, HeadObjective, check_finite, falling, joined, tensor};
+use super::{CodesHead, Head, check_finite, falling, joined, tensor};
+use crate::config::HeadObjective;
+use crate::config::SgdConfig;
 use crate::encoder::values;
 use crate::loss::{cross_entropy, scan, temi};
 use crate::rng::Rng;
-use crate::train::sgd::{InTraining, Sgd, SgdConfig};
+use crate::train::sgd::{InTraining, Sgd};
 
 /// Steps that teach the head the clusters it starts from, and steps in which neighbours have to agree.
 const FIRST_STEPS: usize = 200;

@@ -5,23 +5,10 @@ mod consistency;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData, activation::relu};
-use serde::{Deserialize, Serialize};
 use sporeprint_cluster::{Error, RowsView};
 
-use super::schedule::{LearningRate, Schedule};
+use crate::config::{HeadObjective, LearningRate, Schedule};
 use crate::encoder::{Generator, Linear, values};
-
-/// What a head on the final codes learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HeadObjective {
-    /// A cluster for each row, the same for its neighbours: SCAN's loss.
-    Scan,
-    /// The same by TEMI's loss, which does not force clusters of one size.
-    Temi,
-    /// New codes by Local Aggregation over a memory bank, which are then clustered.
-    LocalAggregation,
-}
 
 /// A head to be trained on codes that are finished.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,76 +3,29 @@
 #[cfg(feature = "onnx")]
 mod model;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::check_value;
 use super::{FrozenEncoder, FrozenError};
 use crate::batch::{DEVIATION, MEAN};
-use crate::encoder::TokenCode;
+use crate::config::OnnxConfig;
 use crate::images::Filter;
 
-/// Settings of an encoder that is an ONNX file.
-///
-/// What is unset is taken from a sidecar, `MODEL.json` beside `MODEL.onnx` or else transformers'
-/// `preprocessor_config.json`; then from the model's input; then ImageNet's mean and deviation and 224 pixels are taken.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OnnxConfig {
-    /// The file.
-    pub model: PathBuf,
-    /// Side of the square pictures, in pixels.
-    pub image_size: Option<usize>,
-    /// How photographs are brought to that size.
-    pub filter: Option<Filter>,
-    /// Mean of red, green and blue that is taken off pixels of 0 to 1.
-    pub mean: Option<[f32; 3]>,
-    /// What is divided by then.
-    pub deviation: Option<[f32; 3]>,
-    /// Which tokens make the code where the model ends in tokens.
-    pub tokens: TokenCode,
-    /// Digest of the file that a run was made with; another one is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-}
-
 /// Side of the pictures where nothing says it.
-const USUAL_SIZE: usize = 224;
+const USUAL_SIZE: usize = OnnxConfig::USUAL_SIZE;
 
-impl OnnxConfig {
-    /// Side of the pictures as far as it is known before the model is opened.
-    pub(crate) fn image_size(&self) -> usize {
-        self.image_size.unwrap_or(USUAL_SIZE)
-    }
-
-    pub(crate) fn check(&self) -> Result<(), FrozenError> {
-        let hint = "leave it out to take the model's own";
-        check_value(self.image_size() > 0, "--image-size", self.image_size(), "1 or more", hint)?;
-        let deviation = self.deviation.unwrap_or(DEVIATION);
-        let ok = deviation.iter().all(|d| d.is_finite() && *d > 0.0);
-        check_value(
-            ok,
-            "--pixel-deviation",
-            format!("{deviation:?}"),
-            "three positive numbers",
-            "0.229,0.224,0.225 is usual",
-        )
-    }
-
-    /// Fills in what is unset.
-    ///
-    /// # Errors
-    /// - a sidecar that cannot be read, a model that cannot be
-    pub(crate) fn complete(&mut self) -> Result<(), FrozenError> {
-        let sidecar = Sidecar::beside(&self.model)?;
-        self.image_size = self.image_size.or(only_size(&self.model)?).or(sidecar.size).or(Some(USUAL_SIZE));
-        self.filter = self.filter.or(sidecar.filter).or(Some(Filter::default()));
-        self.mean = self.mean.or(sidecar.mean).or(Some(MEAN));
-        self.deviation = self.deviation.or(sidecar.deviation).or(Some(DEVIATION));
-        Ok(())
-    }
+/// Fills in what is unset.
+///
+/// # Errors
+/// - a sidecar that cannot be read, a model that cannot be
+pub(super) fn complete(config: &mut OnnxConfig) -> Result<(), FrozenError> {
+    let sidecar = Sidecar::beside(&config.model)?;
+    config.image_size = config.image_size.or(only_size(&config.model)?).or(sidecar.size).or(Some(USUAL_SIZE));
+    config.filter = config.filter.or(sidecar.filter).or(Some(Filter::default()));
+    config.mean = config.mean.or(sidecar.mean).or(Some(MEAN));
+    config.deviation = config.deviation.or(sidecar.deviation).or(Some(DEVIATION));
+    Ok(())
 }
 
 /// What `preprocessor_config.json` says, in numbers for pixels of 0 to 1.

@@ -11,9 +11,9 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::DimLike;
 use tract_onnx::tract_hir::infer::Factoid;
 
-use super::OnnxConfig;
 use crate::batch::{DEVIATION, MEAN};
-use crate::encoder::TokenCode;
+use crate::config::OnnxConfig;
+use crate::config::TokenCode;
 use crate::encoder::frozen::{FrozenEncoder, FrozenError, check_value};
 use crate::images::RgbView;
 

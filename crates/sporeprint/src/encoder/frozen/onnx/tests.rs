@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::OnnxConfig;
 use super::model::OnnxEncoder;
+use crate::config::OnnxConfig;
 use crate::encoder::FrozenEncoder;
 use crate::encoder::read_tensors;
 use crate::images::{RgbImage, RgbView};

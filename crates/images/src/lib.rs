@@ -1,0 +1,42 @@
+//! From paths to pixels: find photographs, decode them once into a packed cache, and serve evaluation pictures,
+//! grid crops and augmented views from it. Nothing here knows of networks.
+//!
+//! ```text
+//! paths --find--> FoundImage --decode--> upright RGB8 --resize--> ImageCache { eval, views }
+//!                                                                   |            |
+//!                                                     eval, Grid crops          render (augmented views)
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod augment;
+mod cache;
+mod code_view;
+mod decode;
+mod draw;
+mod find;
+mod grid;
+mod hash;
+mod idx;
+mod manifest;
+mod resize;
+mod rgb;
+pub mod rng;
+mod signature;
+
+pub use augment::{Factor, UnknownFactor, ViewConfig, render, render_into, render_views};
+pub use cache::{
+    Built, CacheConfig, CacheError, Difference, ImageCache, ImageEntry, Progress, Skipped, SourceFile, shared_cache_dir,
+};
+pub use code_view::CodeView;
+pub use decode::{BACKGROUND, DecodeError, DecodeLimits, Decoded, decode, decode_file};
+pub use draw::{DrawError, contact_sheet, pair_sheet, save_png};
+pub use find::{FindError, FindOptions, FoundImage, find_images};
+pub use grid::{Grid, GridError};
+pub use hash::{DHash, content_hash, dhash};
+pub use idx::IdxError;
+pub use manifest::{ManifestError, Selection, apply_labels, read_manifest};
+pub use resize::{Filter, fit_short_side, resize, resize_and_crop};
+pub use rgb::{RgbImage, RgbView};
+pub use rng::Rng;
+pub use signature::Signature;

@@ -1,0 +1,134 @@
+//! Text from files made safe to show: no markup, no invisible or reordering characters.
+
+/// Makes characters visible that could hide or reorder what stands in a line: control characters, marks of
+/// direction (U+202E turns `gnp.exe` into `exe.png`), zero-width spaces, line and paragraph separators.
+///
+/// Joiners (U+200C, U+200D) stay: scripts and emoji need them.
+///
+/// ```
+/// assert_eq!(sporeprint_report::visible("a\u{202e}gnp"), "a‹U+202E›gnp");
+/// ```
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_hidden(character) {
+            out.push_str(&format!("‹U+{:04X}›", u32::from(character)));
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+fn is_hidden(character: char) -> bool {
+    let is_mark = matches!(
+        character,
+        '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    );
+    is_mark || character.is_control()
+}
+
+/// Text as HTML, for content and for quoted attributes alike.
+///
+/// ```
+/// assert_eq!(sporeprint_report::html_text("<b> & \"'"), "&lt;b&gt; &amp; &quot;&#39;");
+/// ```
+#[must_use]
+pub fn html_text(text: &str) -> String {
+    escape_markup(&visible(text))
+}
+
+/// As [`html_text`], with tabs and line breaks kept, for preformatted blocks.
+pub(crate) fn html_block(text: &str) -> String {
+    let lines: Vec<_> =
+        text.lines().map(|line| line.split('\t').map(html_text).collect::<Vec<_>>().join("\t")).collect();
+    lines.join("\n")
+}
+
+fn escape_markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+/// A value as a JavaScript expression that is also safe inside a `<script>` element and to read: `<`, `>`, `&` and
+/// all hidden characters become escapes.
+pub(crate) fn script_value(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    for character in value.to_string().chars() {
+        if matches!(character, '<' | '>' | '&') || is_hidden(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Base 64 of little-endian numbers, the form in which the pages carry columns.
+pub(crate) fn base64(bytes: impl IntoIterator<Item = u8>) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = bytes.into_iter();
+    let mut out = String::new();
+    while let Some(first) = bytes.next() {
+        let (second, third) = (bytes.next(), bytes.next());
+        let triple = u32::from(first) << 16 | u32::from(second.unwrap_or(0)) << 8 | u32::from(third.unwrap_or(0));
+        let digit = |shift: u32| DIGITS[(triple >> shift & 63) as usize] as char;
+        out.push(digit(18));
+        out.push(digit(12));
+        out.push(if second.is_some() { digit(6) } else { '=' });
+        out.push(if third.is_some() { digit(0) } else { '=' });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_text_opens_a_tag_or_leaves_an_attribute(text in any::<String>()) {
+            let html = html_text(&text);
+            let unsafe_ones = ['<', '>', '"', '\'', '\n', '\u{202e}', '\0'];
+            prop_assert!(!html.contains(unsafe_ones));
+        }
+
+        #[test]
+        fn script_values_are_json_without_markup(text in any::<String>()) {
+            let script = script_value(&serde_json::Value::from(text.as_str()));
+            let unsafe_ones = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+            prop_assert!(!script.contains(unsafe_ones));
+            prop_assert_eq!(serde_json::from_str::<String>(&script).expect("JSON"), text.as_str());
+        }
+    }
+
+    #[test]
+    fn hostile_names_are_shown_as_they_are() {
+        assert_eq!(html_text("a\n\u{7f}\u{85}\u{200b}é👩‍🌾"), "a‹U+000A›‹U+007F›‹U+0085›‹U+200B›é👩‍🌾");
+        assert_eq!(html_block("k = 1\n\tname = \"<i>\""), "k = 1\n\tname = &quot;&lt;i&gt;&quot;");
+        assert_eq!(script_value(&serde_json::json!("</script>")), "\"\\u003c/script\\u003e\"");
+    }
+
+    #[test]
+    fn base64_of_rfc_4648() {
+        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
+        for (plain, coded) in cases {
+            assert_eq!(base64(plain.bytes()), coded);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The run directory: settings, layout, tables, resume. Nothing here computes, and nothing knows of networks.
+
+mod atomic;
+pub mod config;
+mod events;
+mod layout;
+mod npy;
+mod session;
+mod stage;
+pub mod tables;
+
+pub use atomic::write_atomically;
+pub use events::EventFile;
+pub use layout::RunDir;
+pub use npy::{Array, NpyError, NpyFloat, read_npy, read_npy_rows, write_npy};
+
+pub use session::{Existing, Session, SessionError, lock};
+pub use stage::Stage;
