@@ -4,7 +4,7 @@ use crate::error::{Result, check_setting};
 use crate::kmeans::KMeans;
 use crate::lanes;
 use crate::neighbors::{Metric, Neighbors, nearest};
-use crate::random::Random;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 use rayon::prelude::*;
 
@@ -81,7 +81,7 @@ impl ApproximateSearch {
     pub fn recall(&self, rows: RowsView<'_>, found: &Neighbors, metric: Metric, n_rows: usize) -> Result<f64> {
         let k = found.k();
         check_setting(found.len() == rows.len(), "lists of neighbours", found.len(), rows.len())?;
-        let sample = Random::stream(self.seed, 41).sample(rows.len(), n_rows);
+        let sample = Rng::stream(self.seed, 41).sample(rows.len(), n_rows);
         let exact = nearest(rows.gather(&sample).view(), rows, (k + 1).min(rows.len()), metric)?;
         let sign = if metric == Metric::Euclidean { -1.0 } else { 1.0 };
         let mut hits = 0;
@@ -95,7 +95,7 @@ impl ApproximateSearch {
     }
 
     fn cells(&self, rows: RowsView<'_>, n_cells: usize) -> Result<Vec<Cell>> {
-        let mut sample = Random::stream(self.seed, 40).sample(rows.len(), TRAINED_ON * n_cells);
+        let mut sample = Rng::stream(self.seed, 40).sample(rows.len(), TRAINED_ON * n_cells);
         sample.sort_unstable();
         let config = KMeans { max_iter: 10, seed: self.seed, ..KMeans::new(n_cells) };
         let centroids = config.fit(rows.gather(&sample).view())?.centroids;
@@ -199,9 +199,9 @@ mod tests {
 
     /// Overlapping groups in a few columns, as codes of photographs are.
     fn groups(n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(17);
-        let centers: Vec<f64> = (0..20 * dim).map(|_| 1.5 * random.normal()).collect();
-        let data = (0..n * dim).map(|at| (centers[at / dim % 20 * dim + at % dim] + random.normal()) as f32).collect();
+        let mut rng = Rng::seed_from_u64(17);
+        let centers: Vec<f64> = (0..20 * dim).map(|_| 1.5 * rng.normal()).collect();
+        let data = (0..n * dim).map(|at| (centers[at / dim % 20 * dim + at % dim] + rng.normal()) as f32).collect();
         Codes::new(data, dim).unwrap()
     }
 

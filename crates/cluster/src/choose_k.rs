@@ -5,8 +5,8 @@ use crate::kmeans::KMeans;
 use crate::metrics::{agreement, modularity, sampled_silhouette};
 use crate::neighbors::{Metric, Neighbors, nearest, nearest_others};
 use crate::progress::{Progress, Step, report};
-use crate::random::Random;
 use crate::reduce::Pca;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 
 /// Neighbours of each row that should be in its cluster.
@@ -76,7 +76,7 @@ impl ChooseK {
         check_setting(rows.len() >= 4, "rows", rows.len(), "at least 4")?;
         check_setting(self.min_k >= 2, "min_k", self.min_k, "at least 2")?;
         check_setting(self.max_rows >= 4, "max_rows", self.max_rows, "at least 4")?;
-        let mut chosen = Random::stream(self.seed, 0).sample(rows.len(), self.max_rows);
+        let mut chosen = Rng::stream(self.seed, 0).sample(rows.len(), self.max_rows);
         chosen.sort_unstable();
         let sample = rows.gather(&chosen);
         let n = sample.len();
@@ -138,7 +138,7 @@ impl ChooseK {
             let mut partitions = Vec::with_capacity(2);
             for side in 0..2 {
                 let stream = (1 + pair * 2 + side) as u64;
-                let sample = rows.view().gather(&Random::stream(self.seed, stream).sample(n, half));
+                let sample = rows.view().gather(&Rng::stream(self.seed, stream).sample(n, half));
                 let half_run = KMeans { n_init: 2, seed: self.seed ^ stream, ..self.k_means(k) }.fit(sample.view())?;
                 let near = nearest(rows.view(), half_run.centroids.view(), 1, Metric::Euclidean)?;
                 partitions.push(near.indices().iter().map(|&cluster| cluster as i32).collect::<Vec<_>>());
@@ -183,9 +183,9 @@ mod tests {
     use crate::progress::Silent;
 
     fn blobs(k: usize, n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(k as u64);
-        let centers: Vec<f64> = (0..k * dim).map(|_| 6.0 * random.normal()).collect();
-        let data = (0..n * dim).map(|at| (centers[(at / dim % k) * dim + at % dim] + random.normal()) as f32);
+        let mut rng = Rng::seed_from_u64(k as u64);
+        let centers: Vec<f64> = (0..k * dim).map(|_| 6.0 * rng.normal()).collect();
+        let data = (0..n * dim).map(|at| (centers[(at / dim % k) * dim + at % dim] + rng.normal()) as f32);
         Codes::new(data.collect(), dim).unwrap()
     }
 

@@ -5,8 +5,8 @@ use crate::error::{Error, Result, check_setting};
 use crate::kmeans::KMeans;
 use crate::metrics::{modularity, sampled_silhouette};
 use crate::neighbors::{Metric, nearest_others};
-use crate::random::Random;
 use crate::reduce::Pca;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 
 /// Neighbours of each row in the graph on which clusters are judged, as where their number is chosen.
@@ -65,7 +65,7 @@ impl CompareCodes {
         if let Some(other) = candidates.iter().chain(&reference).find(|rows| rows.len() != n) {
             return Err(Error::Length { what: "rows of a kind of codes", found: other.len(), expected: n });
         }
-        let mut sample = Random::stream(self.seed, 0).sample(n, self.max_rows);
+        let mut sample = Rng::stream(self.seed, 0).sample(n, self.max_rows);
         sample.sort_unstable();
         let spaces =
             candidates.iter().map(|rows| self.space(rows.gather(&sample).view())).collect::<Result<Vec<_>>>()?;
@@ -120,9 +120,9 @@ mod tests {
 
     /// `n` rows around `k` centres whose distance is `spread` times the noise.
     fn rows(n: usize, k: usize, spread: f64, seed: u64) -> Codes {
-        let mut random = Random::new(seed);
-        let centers: Vec<f64> = (0..k * 16).map(|_| spread * random.normal()).collect();
-        Codes::new((0..n * 16).map(|at| (centers[at / 16 % k * 16 + at % 16] + random.normal()) as f32).collect(), 16)
+        let mut rng = Rng::seed_from_u64(seed);
+        let centers: Vec<f64> = (0..k * 16).map(|_| spread * rng.normal()).collect();
+        Codes::new((0..n * 16).map(|at| (centers[at / 16 % k * 16 + at % 16] + rng.normal()) as f32).collect(), 16)
             .unwrap()
     }
 

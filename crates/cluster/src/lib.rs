@@ -44,14 +44,15 @@ mod graph;
 mod hierarchy;
 mod kmeans;
 mod labels;
-mod lanes;
+#[doc(hidden)]
+pub mod lanes;
 mod metrics;
 mod neighbors;
 mod panels;
 mod products;
 mod progress;
-mod random;
 mod reduce;
+mod rng;
 mod rows;
 mod top_k;
 
@@ -74,4 +75,5 @@ pub use metrics::{
 pub use neighbors::{Metric, Neighbors, nearest, nearest_others, nearest_others_of};
 pub use progress::{Progress, Silent, Step};
 pub use reduce::{Pca, Umap, spectral_embedding};
+pub use rng::Rng;
 pub use rows::{Codes, RowsView};

@@ -19,7 +19,6 @@ pub mod loss;
 pub mod neighbors;
 pub mod progress;
 pub mod report;
-pub mod rng;
 pub mod run;
 pub mod stages;
 pub mod sweep;

@@ -7,7 +7,7 @@ use sporeprint::images::{
     CacheConfig, CacheError, Filter, FindOptions, FoundImage, ImageCache, RgbImage, RgbView, ViewConfig, find_images,
     render_views, resize, resize_and_crop, save_png,
 };
-use sporeprint::rng::Rng;
+use sporeprint_cluster::Rng;
 
 fn picture(width: usize, height: usize, seed: u64) -> RgbImage {
     let mut rng = Rng::new(seed);

@@ -109,11 +109,11 @@ impl Assigner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::rng::Rng;
 
     fn two_groups() -> (Codes, Vec<i32>, Codes) {
-        let mut random = Random::new(1);
-        let data = (0..400 * 3).map(|i| (random.normal() + if i >= 600 { 20.0 } else { 0.0 }) as f32).collect();
+        let mut rng = Rng::seed_from_u64(1);
+        let data = (0..400 * 3).map(|i| (rng.normal() + if i >= 600 { 20.0 } else { 0.0 }) as f32).collect();
         let labels: Vec<i32> = (0..400).map(|i| i32::from(i >= 200)).collect();
         let rows = Codes::new(data, 3).unwrap();
         let centroids = crate::centroids_of(rows.view(), &labels, 2, Metric::Euclidean).unwrap();

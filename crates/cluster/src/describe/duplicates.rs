@@ -173,12 +173,12 @@ fn bits_between(hash: &[u64], start: usize, end: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::rng::Rng;
     use crate::rows::Codes;
 
     fn noise(n: usize) -> Vec<f32> {
-        let mut random = Random::new(9);
-        (0..n * 16).map(|_| random.normal() as f32).collect()
+        let mut rng = Rng::seed_from_u64(9);
+        (0..n * 16).map(|_| rng.normal() as f32).collect()
     }
 
     #[test]
@@ -200,9 +200,9 @@ mod tests {
         let mut data = noise(30);
         data.copy_within(0..32, 10 * 16);
         let rows = Codes::new(data, 16).unwrap();
-        let mut random = Random::new(2);
+        let mut rng = Rng::seed_from_u64(2);
         for words in [1, 4] {
-            let mut bits: Vec<u64> = (0..30 * words).map(|_| random.bits()).collect();
+            let mut bits: Vec<u64> = (0..30 * words).map(|_| rng.next_u64()).collect();
             bits.copy_within(0..words, 10 * words);
             bits[10 * words] ^= 0b1011 << 40;
             let hashes = Hashes::new(&bits, words).unwrap();
@@ -225,11 +225,11 @@ mod tests {
 
     #[test]
     fn pairs_by_parts_are_all_pairs() {
-        let mut random = Random::new(5);
-        let base: Vec<u64> = (0..20).map(|_| random.bits()).collect();
+        let mut rng = Rng::seed_from_u64(5);
+        let base: Vec<u64> = (0..20).map(|_| rng.next_u64()).collect();
         let mut bits = Vec::new();
         for i in 0..200 {
-            let flips = (0..random.below(8)).fold(0_u64, |flips, _| flips | 1 << random.below(64));
+            let flips = (0..rng.below(8)).fold(0_u64, |flips, _| flips | 1 << rng.below(64));
             bits.push(base[i % 20] ^ flips);
         }
         let hashes = Hashes::new(&bits, 1).unwrap();

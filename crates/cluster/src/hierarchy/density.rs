@@ -274,16 +274,16 @@ impl Dendrogram {
 mod tests {
     use super::*;
     use crate::progress::Silent;
-    use crate::random::Random;
+    use crate::rng::Rng;
     use crate::rows::Codes;
 
     #[test]
     fn blobs_are_clusters_and_the_rest_is_noise() {
-        let mut random = Random::new(14);
+        let mut rng = Rng::seed_from_u64(14);
         let mut data = Vec::new();
         for i in 0..180 {
             let center = [(0.0, 0.0), (10.0, 0.0), (0.0, 12.0)][i % 3];
-            data.extend([(center.0 + 0.5 * random.normal()) as f32, (center.1 + 0.5 * random.normal()) as f32]);
+            data.extend([(center.0 + 0.5 * rng.normal()) as f32, (center.1 + 0.5 * rng.normal()) as f32]);
         }
         for far in [(40.0, 40.0), (-50.0, 7.0), (6.0, -60.0)] {
             data.extend([far.0, far.1]);

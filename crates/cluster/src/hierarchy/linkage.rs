@@ -151,12 +151,12 @@ impl Clusters {
 mod tests {
     use super::*;
     use crate::progress::Silent;
-    use crate::random::Random;
+    use crate::rng::Rng;
     use crate::rows::Codes;
 
     fn noise(n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(21);
-        Codes::new((0..n * dim).map(|_| random.normal() as f32).collect(), dim).unwrap()
+        let mut rng = Rng::seed_from_u64(21);
+        Codes::new((0..n * dim).map(|_| rng.normal() as f32).collect(), dim).unwrap()
     }
 
     /// Merges the nearest pair again and again, distances from all rows.

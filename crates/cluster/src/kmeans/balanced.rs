@@ -101,14 +101,14 @@ fn place(rows: RowsView<'_>, centroids: RowsView<'_>, room: usize) -> Result<Vec
 mod tests {
     use super::*;
     use crate::progress::Silent;
-    use crate::random::Random;
+    use crate::rng::Rng;
 
     #[test]
     fn no_cluster_outgrows_its_room() {
-        let mut random = Random::new(3);
+        let mut rng = Rng::seed_from_u64(3);
         // Nine tenths of the rows in one place.
         let far = |row: usize| if row.is_multiple_of(10) { 30.0 } else { 0.0 };
-        let data = (0..500 * 6).map(|at| (random.normal() + far(at / 6)) as f32).collect();
+        let data = (0..500 * 6).map(|at| (rng.normal() + far(at / 6)) as f32).collect();
         let rows = Codes::new(data, 6).unwrap();
         for (slack, room) in [(0.0, 50), (0.1, 55), (0.5, 75)] {
             let run = BalancedKMeans { slack, ..BalancedKMeans::new(10) }.fit(rows.view(), &Silent).unwrap();
@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn groups_that_are_equal_already_are_kept() {
-        let mut random = Random::new(5);
-        let data = (0..90 * 2).map(|at| (0.1 * random.normal() + 10.0 * (at / 2 % 3) as f64) as f32).collect();
+        let mut rng = Rng::seed_from_u64(5);
+        let data = (0..90 * 2).map(|at| (0.1 * rng.normal() + 10.0 * (at / 2 % 3) as f64) as f32).collect();
         let rows = Codes::new(data, 2).unwrap();
         let run = BalancedKMeans::new(3).fit(rows.view(), &Silent).unwrap();
         assert_eq!(run.sizes(), [30, 30, 30]);

@@ -6,7 +6,7 @@ use crate::error::{Result, check_setting};
 use crate::lanes;
 use crate::panels::Panels;
 use crate::progress::{Progress, Step, report};
-use crate::random::Random;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 
 /// k-means from small random batches, for more rows than full rounds are worth: above some 500 000.
@@ -43,9 +43,9 @@ impl MiniBatchKMeans {
         self.config.check(rows)?;
         check_setting(self.batch_size > 0, "batch_size", self.batch_size, "at least 1")?;
         let (k, dim, spherical) = (self.config.n_clusters, rows.dim(), self.config.spherical);
-        let mut random = Random::stream(self.config.seed, 31);
+        let mut rng = Rng::stream(self.config.seed, 31);
         let mut draw = |count: usize| {
-            let sample = rows.gather(&draw_rows(&mut random, rows.len(), count));
+            let sample = rows.gather(&draw_rows(&mut rng, rows.len(), count));
             if spherical { sample.view().normalized() } else { sample }
         };
         let first = draw(self.batch_size.max(k));
@@ -132,11 +132,11 @@ fn finish(rows: RowsView<'_>, start: Codes, config: &KMeans, rounds: usize, prog
 }
 
 /// Different rows for small draws would cost a pass over all; repeats hardly matter in a batch.
-fn draw_rows(random: &mut Random, n: usize, count: usize) -> Vec<u32> {
+fn draw_rows(rng: &mut Rng, n: usize, count: usize) -> Vec<u32> {
     if count * 4 >= n {
-        return random.sample(n, count);
+        return rng.sample(n, count);
     }
-    (0..count).map(|_| random.below(n) as u32).collect()
+    (0..count).map(|_| rng.below(n) as u32).collect()
 }
 
 /// Splits `k` clusters over groups in proportion to their sizes: at least one for a group with rows, never more than rows.
@@ -171,8 +171,8 @@ mod tests {
     use crate::progress::Silent;
 
     fn noise(n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(13);
-        Codes::new((0..n * dim).map(|_| random.normal() as f32).collect(), dim).unwrap()
+        let mut rng = Rng::seed_from_u64(13);
+        Codes::new((0..n * dim).map(|_| rng.normal() as f32).collect(), dim).unwrap()
     }
 
     #[test]

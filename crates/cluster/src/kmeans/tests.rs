@@ -1,22 +1,22 @@
 use super::*;
-use crate::random::Random;
+use crate::rng::Rng;
 
 fn blobs(centers: usize, per_center: usize, dim: usize, spread: f64, seed: u64) -> (Codes, Vec<u32>) {
-    let mut random = Random::new(seed);
-    let means: Vec<f64> = (0..centers * dim).map(|_| 10.0 * random.normal()).collect();
+    let mut rng = Rng::seed_from_u64(seed);
+    let means: Vec<f64> = (0..centers * dim).map(|_| 10.0 * rng.normal()).collect();
     let mut data = Vec::new();
     let mut labels = Vec::new();
     for i in 0..centers * per_center {
         let center = i % centers;
-        data.extend((0..dim).map(|c| (means[center * dim + c] + spread * random.normal()) as f32));
+        data.extend((0..dim).map(|c| (means[center * dim + c] + spread * rng.normal()) as f32));
         labels.push(center as u32);
     }
     (Codes::new(data, dim).unwrap(), labels)
 }
 
 fn noise(n: usize, dim: usize, seed: u64) -> Codes {
-    let mut random = Random::new(seed);
-    Codes::new((0..n * dim).map(|_| random.normal() as f32).collect(), dim).unwrap()
+    let mut rng = Rng::seed_from_u64(seed);
+    Codes::new((0..n * dim).map(|_| rng.normal() as f32).collect(), dim).unwrap()
 }
 
 /// Lloyd's rounds written plainly, in `f64`, from the same start.

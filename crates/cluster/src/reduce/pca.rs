@@ -5,7 +5,7 @@ use crate::error::{Result, check_setting};
 use crate::lanes;
 use crate::panels::Panels;
 use crate::products::products;
-use crate::random::Random;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 use rayon::prelude::*;
 
@@ -37,7 +37,7 @@ impl Pca {
         check_setting(n_components > 0, "n_components", n_components, "at least 1")?;
         let sample;
         let rows = if rows.dim() > MAX_COVARIANCE && rows.len() > MAX_COVARIANCE {
-            let mut chosen = Random::stream(seed, 5).sample(rows.len(), MAX_COVARIANCE);
+            let mut chosen = Rng::stream(seed, 5).sample(rows.len(), MAX_COVARIANCE);
             chosen.sort_unstable();
             sample = rows.gather(&chosen);
             sample.view()
@@ -207,9 +207,9 @@ mod tests {
     use super::*;
 
     fn stretched(n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(8);
+        let mut rng = Rng::seed_from_u64(8);
         let scale = |c: usize| if c < 5 { 10.0 / (c + 1) as f64 } else { 0.1 };
-        Codes::new((0..n * dim).map(|at| (3.0 + scale(at % dim) * random.normal()) as f32).collect(), dim).unwrap()
+        Codes::new((0..n * dim).map(|at| (3.0 + scale(at % dim) * rng.normal()) as f32).collect(), dim).unwrap()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
-use sporeprint_cluster::{Init, KMeans, Metric, RowsView, nearest};
+use sporeprint_cluster::{Init, KMeans, Metric, Rng, RowsView, nearest};
 use thiserror::Error;
 
 use super::estimate::{CLUSTERS, clusters_measured};
@@ -15,7 +15,6 @@ use crate::config::AggregateConfig;
 use crate::encoder::ConfigError;
 use crate::images::{CacheConfig, CacheError, CodeView, FoundImage, ImageCache};
 use crate::progress::Silent;
-use crate::rng::Rng;
 use crate::train::{Aggregation, Learner, Position, Pretraining, Setup, TrainError};
 
 /// Photographs that are drawn, unless a batch is larger.

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use sporeprint_cluster::{
     BalancedKMeans, Codes, Graph, Hdbscan, HierarchicalKMeans, KMeans, Linkage, MiniBatchKMeans, Neighbors, Pca,
-    Progress, RowsView, Run, Step, Umap, agglomerate, consensus_graph, diffuse, fuse_graphs, local_scaling, modularity,
-    mutual_graph, nearest_others, spectral_embedding,
+    Progress, Rng, RowsView, Run, Step, Umap, agglomerate, consensus_graph, diffuse, fuse_graphs, local_scaling,
+    modularity, mutual_graph, nearest_others, spectral_embedding,
 };
 
 use super::StageError;
@@ -14,7 +14,6 @@ use super::search::log;
 use crate::config::{ClusterConfig, ClusterCount, Method, Space};
 use crate::embeddings::{Embeddings, EmbeddingsError};
 use crate::progress::Observer;
-use crate::rng::Rng;
 use crate::run::Session;
 use crate::run::tables::Metric;
 use crate::train::{CodesHead, HeadObjective};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use sporeprint_cluster::{Init, KMeans, RowsView, nearest};
+use sporeprint_cluster::{Init, KMeans, Rng, RowsView, nearest};
 
 use self::crops::Crop;
 use self::head::from_principal_components;
@@ -30,7 +30,6 @@ use crate::loss::{
 };
 use crate::neighbors::{Clusterings, NeighborSets};
 use crate::progress::{Observer, Silent};
-use crate::rng::Rng;
 
 /// Up to here the exact softmax over the bank is affordable.
 const EXACT_SOFTMAX_IMAGES: usize = 100_000;

@@ -1,11 +1,10 @@
 //! Codes of whitened patches over a dictionary learnt from the folder by k-means.
 
 use rayon::prelude::*;
-use sporeprint_cluster::{KMeans, Pca, RowsView};
+use sporeprint_cluster::{KMeans, Pca, Rng, RowsView};
 
 use super::SIDE;
 use crate::encoder::NamedTensor;
-use crate::rng::Rng;
 
 const PATCH: usize = 6;
 const PATCH_DIM: usize = PATCH * PATCH * 3;

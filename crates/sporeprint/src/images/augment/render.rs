@@ -7,7 +7,7 @@ use super::{ViewConfig, colour};
 use crate::images::cache::ImageCache;
 use crate::images::resize::{Taps, apply};
 use crate::images::rgb::{RgbImage, RgbView};
-use crate::rng::Rng;
+use sporeprint_cluster::Rng;
 
 /// One augmented view of `size` x `size` pixels.
 ///

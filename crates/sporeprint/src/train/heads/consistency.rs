@@ -1,10 +1,9 @@
 use burn::tensor::Device;
-use sporeprint_cluster::{Error, Neighbors, Progress, RowsView, Step};
+use sporeprint_cluster::{Error, Neighbors, Progress, Rng, RowsView, Step};
 
 use super::{CodesHead, Head, HeadObjective, check_finite, falling, joined, tensor};
 use crate::encoder::values;
 use crate::loss::{cross_entropy, scan, temi};
-use crate::rng::Rng;
 use crate::train::sgd::{InTraining, Sgd, SgdConfig};
 
 /// Steps that teach the head the clusters it starts from, and steps in which neighbours have to agree.
