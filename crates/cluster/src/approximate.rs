@@ -4,6 +4,7 @@ use crate::error::{Result, check_setting};
 use crate::kmeans::KMeans;
 use crate::lanes;
 use crate::neighbors::{Metric, Neighbors, nearest};
+use crate::progress::Silent;
 use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 use rayon::prelude::*;
@@ -98,7 +99,7 @@ impl ApproximateSearch {
         let mut sample = Rng::stream(self.seed, 40).sample(rows.len(), TRAINED_ON * n_cells);
         sample.sort_unstable();
         let config = KMeans { max_iter: 10, seed: self.seed, ..KMeans::new(n_cells) };
-        let centroids = config.fit(rows.gather(&sample).view())?.centroids;
+        let centroids = config.fit(rows.gather(&sample).view(), &Silent)?.centroids;
         let n_votes = VOTES.min(n_cells);
         let near = nearest(rows, centroids.view(), n_votes, Metric::Euclidean)?;
         let mut cells: Vec<Cell> = (0..n_cells).map(|_| Cell { rows: Vec::new(), probes: Vec::new() }).collect();

@@ -2,7 +2,7 @@
 
 use super::merges::{Merge, MergeTree};
 use crate::error::{Result, check_setting};
-use crate::labels::relabel_by_size;
+use crate::labels::{Labels, relabel_by_size};
 use crate::lanes;
 use crate::neighbors::{Metric, nearest};
 use crate::progress::{Progress, Step, report};
@@ -29,7 +29,7 @@ pub struct Hdbscan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DensityClusters {
     /// `[n]`, ids by falling size, noise -1.
-    pub labels: Vec<i32>,
+    pub labels: Labels,
     /// How deep each row lies in its cluster, 0 to 1; 0 for noise. `[n]`
     pub membership: Vec<f32>,
 }
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(found.labels.len(), 20);
         let one =
             Hdbscan { min_cluster_size: 2, min_samples: 1 }.fit(rows.view().gather(&[0]).view(), &Silent).unwrap();
-        assert_eq!(one.labels, [-1]);
+        assert_eq!(*one.labels, [-1]);
         assert!(Hdbscan::new(1).fit(rows.view(), &Silent).is_err());
         assert!(Hdbscan::new(21).fit(rows.view(), &Silent).is_err());
     }

@@ -2,8 +2,9 @@
 
 use super::lloyd::inertia;
 use super::update::{Members, means};
-use super::{KMeans, Run};
+use super::{CentroidClusters, KMeans};
 use crate::error::{Result, check_setting};
+use crate::labels::Labels;
 use crate::neighbors::{Metric, nearest};
 use crate::progress::{Progress, Step, report};
 use crate::rows::{Codes, RowsView};
@@ -37,13 +38,13 @@ impl BalancedKMeans {
     /// # Shapes
     /// - rows: `[n, dim]`
     /// # Errors
-    /// - as [`KMeans::fit_with`], and `slack` below 0
-    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<Run> {
+    /// - as [`KMeans::fit`], `slack` below 0, or `max_iter` of 0
+    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<CentroidClusters> {
         check_setting(self.slack >= 0.0, "slack", self.slack, "0 or above")?;
         check_setting(self.max_iter > 0, "max_iter", self.max_iter, "at least 1")?;
         let unit = self.start.spherical.then(|| rows.normalized());
         let rows = unit.as_ref().map_or(rows, Codes::view);
-        let start = self.start.fit_with(rows, progress)?;
+        let start = self.start.fit(rows, progress)?;
         let (n, k) = (rows.len(), self.start.n_clusters);
         let room = ((1.0 + self.slack) * n as f64 / k as f64).ceil() as usize;
         let mut centroids = start.centroids.into_data();
@@ -64,7 +65,8 @@ impl BalancedKMeans {
         }
         let centroids = Codes::trusted(centroids, rows.dim());
         let inertia = inertia(rows, centroids.view(), &assignments);
-        Ok(Run { centroids, assignments, inertia, n_iter })
+        let labels = Labels::of_clusters(assignments);
+        Ok(CentroidClusters { centroids, labels, inertia, n_iter, spherical: self.start.spherical })
     }
 }
 

@@ -4,7 +4,7 @@ use super::pca::Pca;
 use crate::error::{Error, Result, check_setting};
 use crate::graph::{Graph, fuse_graphs};
 use crate::neighbors::{Metric, Neighbors, nearest_others};
-use crate::progress::{Progress, Step, report};
+use crate::progress::{Progress, Silent, Step, report};
 use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 
@@ -95,7 +95,8 @@ impl Umap {
         } else {
             Codes::trusted(rows.data().to_vec(), rows.dim())
         };
-        let found = Pca::fit(unit.view(), self.n_components, self.seed)?.transform(unit.view(), 0.0)?;
+        let pca = Pca { n_components: self.n_components, seed: self.seed };
+        let found = pca.fit(unit.view(), &Silent)?.transform(unit.view(), 0.0)?;
         let largest = found.data().iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
         let scale = if largest > 0.0 { 10.0 / largest } else { 0.0 };
         let mut rng = Rng::stream(self.seed, 11);
@@ -242,7 +243,6 @@ fn curve(min_dist: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
     use crate::{silhouette, trustworthiness};
 
     fn groups() -> (Codes, Vec<i32>) {

@@ -204,7 +204,7 @@ impl<'a> Bench<'a> {
         let k_means = KMeans { init: Init::Random, tol: 0.0, ..KMeans::new(n_clusters) };
         let mut rounds = 1;
         let whole = self.median(|| {
-            rounds = k_means.fit(rows)?.n_iter.max(1);
+            rounds = k_means.fit(rows, &sporeprint_cluster::Silent)?.n_iter.max(1);
             Ok(())
         })?;
         let flops = 2.0 * (rows.len() * n_clusters * dim) as f64;

@@ -198,7 +198,7 @@ impl<'a> Aggregation<'a> {
                             n_init: 20,
                             ..KMeans::new(self.setup.n_clusters.min(cache.n_images()))
                         };
-                        let run = k_means.fit(RowsView::new(&codes, dim)?)?;
+                        let run = k_means.fit(RowsView::new(&codes, dim)?, &sporeprint_cluster::Silent)?;
                         (ClusterHardness::new(run.centroids.into_data(), dim), None)
                     }
                 };
@@ -333,6 +333,6 @@ pub fn clusterings(
     let seeds: Vec<u64> =
         (first..first + config.clusterings as u64).map(|n| Rng::for_stage(seed, "clusterings", n).next_u64()).collect();
     let runs = k_means.fit_each(rows, &seeds, &sporeprint_cluster::Silent)?;
-    let labels = runs.into_iter().flat_map(|run| run.assignments).collect();
+    let labels = runs.iter().flat_map(|run| run.labels.iter().map(|&label| label as u32)).collect();
     Ok(Clusterings::new(labels, n_images))
 }

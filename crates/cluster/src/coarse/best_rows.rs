@@ -2,7 +2,7 @@
 
 use super::sweep::{CoarseSink, TILE, WIDTH, sweep};
 use super::{CoarseBank, CoarsePanels, chains};
-use crate::best::best_rows;
+use crate::best_rows::best_rows;
 use crate::panels::Panels;
 use crate::rows::RowsView;
 use rayon::prelude::*;
