@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sporeprint::encoder::simple::{Block, COLOUR_DIM, HOG_DIM, PatchDictionary, colour_histogram, hog, join, shrink};
 use sporeprint::stages::Images;
-use sporeprint_cluster::{KMeans, Metric, RowsView, agreement, diffuse, knn_accuracy, mutual_graph, nearest_others};
+use sporeprint_cluster::{
+    KMeans, Metric, RowsView, Silent, agreement, diffuse, knn_accuracy, mutual_graph, nearest_others,
+};
 
 use crate::Outcome;
 
@@ -48,9 +50,8 @@ pub(crate) fn measure(rows: &[f32], dim: usize, labels: &[i32], seed: u64) -> Ou
     let kinds = labels.iter().max().map_or(1, |&last| last as usize + 1);
     let mut sum = Figures { knn: knn(rows, labels)?, ..Figures::default() };
     for run in 0..SEEDS {
-        let run = KMeans { n_init: 10, seed: seed * SEEDS + run, ..KMeans::new(kinds) }.fit(rows)?;
-        let found: Vec<i32> = run.assignments.iter().map(|&cluster| cluster as i32).collect();
-        sum.add(labels, &found, 100.0 / SEEDS as f64)?;
+        let run = KMeans { n_init: 10, seed: seed * SEEDS + run, ..KMeans::new(kinds) }.fit(rows, &Silent)?;
+        sum.add(labels, &run.labels, 100.0 / SEEDS as f64)?;
     }
     Ok(sum)
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use sporeprint::rng::Rng;
+use sporeprint_cluster::Rng;
 
 fn sporeprint() -> Command {
     Command::new(env!("CARGO_BIN_EXE_sporeprint"))

@@ -4,7 +4,8 @@ use crate::error::{Result, check_setting};
 use crate::kmeans::KMeans;
 use crate::lanes;
 use crate::neighbors::{Metric, Neighbors, nearest};
-use crate::random::Random;
+use crate::progress::Silent;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 use rayon::prelude::*;
 
@@ -81,7 +82,7 @@ impl ApproximateSearch {
     pub fn recall(&self, rows: RowsView<'_>, found: &Neighbors, metric: Metric, n_rows: usize) -> Result<f64> {
         let k = found.k();
         check_setting(found.len() == rows.len(), "lists of neighbours", found.len(), rows.len())?;
-        let sample = Random::stream(self.seed, 41).sample(rows.len(), n_rows);
+        let sample = Rng::stream(self.seed, 41).sample(rows.len(), n_rows);
         let exact = nearest(rows.gather(&sample).view(), rows, (k + 1).min(rows.len()), metric)?;
         let sign = if metric == Metric::Euclidean { -1.0 } else { 1.0 };
         let mut hits = 0;
@@ -95,10 +96,10 @@ impl ApproximateSearch {
     }
 
     fn cells(&self, rows: RowsView<'_>, n_cells: usize) -> Result<Vec<Cell>> {
-        let mut sample = Random::stream(self.seed, 40).sample(rows.len(), TRAINED_ON * n_cells);
+        let mut sample = Rng::stream(self.seed, 40).sample(rows.len(), TRAINED_ON * n_cells);
         sample.sort_unstable();
         let config = KMeans { max_iter: 10, seed: self.seed, ..KMeans::new(n_cells) };
-        let centroids = config.fit(rows.gather(&sample).view())?.centroids;
+        let centroids = config.fit(rows.gather(&sample).view(), &Silent)?.centroids;
         let n_votes = VOTES.min(n_cells);
         let near = nearest(rows, centroids.view(), n_votes, Metric::Euclidean)?;
         let mut cells: Vec<Cell> = (0..n_cells).map(|_| Cell { rows: Vec::new(), probes: Vec::new() }).collect();
@@ -199,9 +200,9 @@ mod tests {
 
     /// Overlapping groups in a few columns, as codes of photographs are.
     fn groups(n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(17);
-        let centers: Vec<f64> = (0..20 * dim).map(|_| 1.5 * random.normal()).collect();
-        let data = (0..n * dim).map(|at| (centers[at / dim % 20 * dim + at % dim] + random.normal()) as f32).collect();
+        let mut rng = Rng::seed_from_u64(17);
+        let centers: Vec<f64> = (0..20 * dim).map(|_| 1.5 * rng.normal()).collect();
+        let data = (0..n * dim).map(|at| (centers[at / dim % 20 * dim + at % dim] + rng.normal()) as f32).collect();
         Codes::new(data, dim).unwrap()
     }
 

@@ -2,11 +2,12 @@
 
 use crate::error::{Result, check_setting};
 use crate::kmeans::KMeans;
-use crate::metrics::{agreement, modularity, sampled_silhouette};
+use crate::labels::Labels;
 use crate::neighbors::{Metric, Neighbors, nearest, nearest_others};
-use crate::progress::{Progress, Step, report};
-use crate::random::Random;
+use crate::progress::{Progress, Silent, Step, report};
+use crate::quality::{agreement, modularity, sampled_silhouette};
 use crate::reduce::Pca;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 
 /// Neighbours of each row that should be in its cluster.
@@ -72,17 +73,17 @@ impl ChooseK {
     /// - rows: `[n, dim]`
     /// # Errors
     /// - fewer than 4 rows, `min_k` below 2, `max_k` below `min_k` or not below the rows, or `progress` asks to stop
-    pub fn run(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<ChosenK> {
+    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<ChosenK> {
         check_setting(rows.len() >= 4, "rows", rows.len(), "at least 4")?;
         check_setting(self.min_k >= 2, "min_k", self.min_k, "at least 2")?;
         check_setting(self.max_rows >= 4, "max_rows", self.max_rows, "at least 4")?;
-        let mut chosen = Random::stream(self.seed, 0).sample(rows.len(), self.max_rows);
+        let mut chosen = Rng::stream(self.seed, 0).sample(rows.len(), self.max_rows);
         chosen.sort_unstable();
         let sample = rows.gather(&chosen);
         let n = sample.len();
         let max_k = self.max_k.unwrap_or((((2 * n) as f64).sqrt() as usize).min(150).max(self.min_k).min(n - 1));
         check_setting(max_k >= self.min_k && max_k < n, "max_k", max_k, format!("{} to {}", self.min_k, n - 1))?;
-        let reduced = Pca::fit(sample.view(), self.n_components, self.seed)?.transform(sample.view(), 0.0)?;
+        let reduced = self.reduce(sample.view())?;
         let near = nearest_others(reduced.view(), NEIGHBORS.min(n - 1), Metric::Euclidean)?;
 
         let mut curve: Vec<Evidence> = Vec::new();
@@ -113,9 +114,8 @@ impl ChooseK {
 
     fn evidence(&self, rows: &Codes, near: &Neighbors, k: usize) -> Result<Evidence> {
         let n = rows.len();
-        let run = self.k_means(k).fit(rows.view())?;
-        let labels: Vec<i32> = run.assignments.iter().map(|&cluster| cluster as i32).collect();
-        let occupied = run.n_occupied();
+        let labels = self.k_means(k).fit(rows.view(), &Silent)?.labels;
+        let occupied = labels.n_clusters();
         let silhouette = if occupied >= 2 && occupied < n {
             sampled_silhouette(rows.view(), &labels, Metric::Euclidean, (3000 / k).max(10), self.seed)?
         } else {
@@ -123,6 +123,11 @@ impl ChooseK {
         };
         let modularity = if occupied == k { modularity(near, &labels)? } else { -1.0 };
         Ok(Evidence { k, modularity, silhouette, stability: self.stability(rows, k)? })
+    }
+
+    fn reduce(&self, rows: RowsView<'_>) -> Result<Codes> {
+        let pca = Pca { n_components: self.n_components, seed: self.seed };
+        pca.fit(rows, &Silent)?.transform(rows, 0.0)
     }
 
     fn k_means(&self, k: usize) -> KMeans {
@@ -138,10 +143,11 @@ impl ChooseK {
             let mut partitions = Vec::with_capacity(2);
             for side in 0..2 {
                 let stream = (1 + pair * 2 + side) as u64;
-                let sample = rows.view().gather(&Random::stream(self.seed, stream).sample(n, half));
-                let half_run = KMeans { n_init: 2, seed: self.seed ^ stream, ..self.k_means(k) }.fit(sample.view())?;
-                let near = nearest(rows.view(), half_run.centroids.view(), 1, Metric::Euclidean)?;
-                partitions.push(near.indices().iter().map(|&cluster| cluster as i32).collect::<Vec<_>>());
+                let sample = rows.view().gather(&Rng::stream(self.seed, stream).sample(n, half));
+                let k_means = KMeans { n_init: 2, seed: self.seed ^ stream, ..self.k_means(k) };
+                let half = k_means.fit(sample.view(), &Silent)?;
+                let near = nearest(rows.view(), half.centroids.view(), 1, Metric::Euclidean)?;
+                partitions.push(Labels::of_clusters(near.indices().to_vec()));
             }
             sum += agreement(&partitions[0], &partitions[1])?.ari;
         }
@@ -180,19 +186,18 @@ fn between_neighbors_of_best(curve: &[Evidence]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
 
     fn blobs(k: usize, n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(k as u64);
-        let centers: Vec<f64> = (0..k * dim).map(|_| 6.0 * random.normal()).collect();
-        let data = (0..n * dim).map(|at| (centers[(at / dim % k) * dim + at % dim] + random.normal()) as f32);
+        let mut rng = Rng::seed_from_u64(k as u64);
+        let centers: Vec<f64> = (0..k * dim).map(|_| 6.0 * rng.normal()).collect();
+        let data = (0..n * dim).map(|at| (centers[(at / dim % k) * dim + at % dim] + rng.normal()) as f32);
         Codes::new(data.collect(), dim).unwrap()
     }
 
     #[test]
     fn separated_blobs_are_counted_exactly() {
         for (k, n) in [(3, 150), (10, 500), (30, 900)] {
-            let chosen = ChooseK::default().run(blobs(k, n, 12).view(), &Silent).unwrap();
+            let chosen = ChooseK::default().fit(blobs(k, n, 12).view(), &Silent).unwrap();
             assert_eq!(chosen.k, k, "{:?}", chosen.curve);
             assert!(chosen.coarser.is_none_or(|c| c * 3 <= k * 2) && chosen.finer.is_none_or(|f| f * 2 >= k * 3));
             assert!(chosen.curve.windows(2).all(|pair| pair[0].k < pair[1].k));
@@ -202,8 +207,8 @@ mod tests {
     #[test]
     fn rows_without_differences_end_with_the_fewest_clusters() {
         let rows = Codes::new(vec![1.0; 40], 2).unwrap();
-        let chosen = ChooseK::default().run(rows.view(), &Silent).unwrap();
+        let chosen = ChooseK::default().fit(rows.view(), &Silent).unwrap();
         assert_eq!(chosen.k, 2);
-        assert!(ChooseK::default().run(rows.view().gather(&[0, 1]).view(), &Silent).is_err());
+        assert!(ChooseK::default().fit(rows.view().gather(&[0, 1]).view(), &Silent).is_err());
     }
 }

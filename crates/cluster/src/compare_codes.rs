@@ -3,10 +3,11 @@
 use crate::choose_k::ChooseK;
 use crate::error::{Error, Result, check_setting};
 use crate::kmeans::KMeans;
-use crate::metrics::{modularity, sampled_silhouette};
 use crate::neighbors::{Metric, nearest_others};
-use crate::random::Random;
+use crate::progress::{Progress, Silent, Step, report};
+use crate::quality::{modularity, sampled_silhouette};
 use crate::reduce::Pca;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 
 /// Neighbours of each row in the graph on which clusters are judged, as where their number is chosen.
@@ -50,22 +51,28 @@ impl CompareCodes {
         Self { n_clusters, n_components: 32, n_resamples: 4, max_rows: 10_000, seed: 0 }
     }
 
-    /// The evidence for every candidate, in their order.
+    /// The evidence for every candidate, in their order. Reports after each; the value is its silhouette.
     ///
     /// Each is centred, scaled to unit rows and reduced to its first principal components, as it would be clustered.
     ///
     /// # Shapes
     /// - candidates, reference: `[n, dim]` with dimensions of their own
     /// # Errors
-    /// - no candidates, different numbers of rows, fewer than 4 rows, or `n_clusters` outside `2..n`
-    pub fn run(&self, candidates: &[RowsView<'_>], reference: Option<RowsView<'_>>) -> Result<Vec<CodesScore>> {
+    /// - no candidates, different numbers of rows, fewer than 4 rows, `n_clusters` outside `2..n`, or `progress`
+    ///   asks to stop
+    pub fn compare(
+        &self,
+        candidates: &[RowsView<'_>],
+        reference: Option<RowsView<'_>>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<CodesScore>> {
         let n = candidates.first().ok_or(Error::Empty { what: "kinds of codes" })?.len();
         check_setting(n >= 4, "rows", n, "at least 4")?;
         check_setting((2..n).contains(&self.n_clusters), "n_clusters", self.n_clusters, format!("2 to {}", n - 1))?;
         if let Some(other) = candidates.iter().chain(&reference).find(|rows| rows.len() != n) {
             return Err(Error::Length { what: "rows of a kind of codes", found: other.len(), expected: n });
         }
-        let mut sample = Random::stream(self.seed, 0).sample(n, self.max_rows);
+        let mut sample = Rng::stream(self.seed, 0).sample(n, self.max_rows);
         sample.sort_unstable();
         let spaces =
             candidates.iter().map(|rows| self.space(rows.gather(&sample).view())).collect::<Result<Vec<_>>>()?;
@@ -73,8 +80,7 @@ impl CompareCodes {
         let k_means = KMeans { n_init: 4, max_iter: 60, seed: self.seed, ..KMeans::new(k) };
         let mut partitions = Vec::with_capacity(spaces.len());
         for space in &spaces {
-            let run = k_means.fit(space.view())?;
-            partitions.push(run.assignments.iter().map(|&cluster| cluster as i32).collect::<Vec<_>>());
+            partitions.push(k_means.fit(space.view(), &Silent)?.labels);
         }
         let near = match reference {
             Some(rows) => {
@@ -99,6 +105,8 @@ impl CompareCodes {
                 support: if others.is_empty() { 1.0 } else { elsewhere.sum::<f64>() / others.len() as f64 },
                 modularity: near.as_ref().map(|near| modularity(near, labels)).transpose()?,
             });
+            let (done, total) = (at + 1, candidates.len());
+            report(progress, Step { stage: "comparing codes", done, total, value: own[at] })?;
         }
         Ok(scores)
     }
@@ -108,9 +116,10 @@ impl CompareCodes {
         let mut sums = vec![0.0_f64; rows.dim()];
         rows.iter().for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x)));
         let n = rows.len() as f64;
-        let centred = rows.iter().flat_map(|row| row.iter().zip(&sums).map(|(&x, sum)| x - (sum / n) as f32));
-        let unit = Codes::new(centred.collect(), rows.dim())?.view().normalized();
-        Pca::fit(unit.view(), self.n_components, self.seed)?.transform(unit.view(), 0.0)
+        let centered = rows.iter().flat_map(|row| row.iter().zip(&sums).map(|(&x, sum)| x - (sum / n) as f32));
+        let unit = Codes::new(centered.collect(), rows.dim())?.view().normalized();
+        let pca = Pca { n_components: self.n_components, seed: self.seed };
+        pca.fit(unit.view(), &Silent)?.transform(unit.view(), 0.0)
     }
 }
 
@@ -120,16 +129,16 @@ mod tests {
 
     /// `n` rows around `k` centres whose distance is `spread` times the noise.
     fn rows(n: usize, k: usize, spread: f64, seed: u64) -> Codes {
-        let mut random = Random::new(seed);
-        let centers: Vec<f64> = (0..k * 16).map(|_| spread * random.normal()).collect();
-        Codes::new((0..n * 16).map(|at| (centers[at / 16 % k * 16 + at % 16] + random.normal()) as f32).collect(), 16)
+        let mut rng = Rng::seed_from_u64(seed);
+        let centers: Vec<f64> = (0..k * 16).map(|_| spread * rng.normal()).collect();
+        Codes::new((0..n * 16).map(|at| (centers[at / 16 % k * 16 + at % 16] + rng.normal()) as f32).collect(), 16)
             .unwrap()
     }
 
     #[test]
     fn codes_with_groups_are_more_stable_than_codes_without() {
         let (cloud, groups) = (rows(300, 1, 0.0, 1), rows(300, 6, 3.0, 2));
-        let found = CompareCodes::new(6).run(&[cloud.view(), groups.view()], None).unwrap();
+        let found = CompareCodes::new(6).compare(&[cloud.view(), groups.view()], None, &Silent).unwrap();
         assert!(
             found[1].stability >= found[0].stability + 0.3 && found[1].silhouette > found[0].silhouette,
             "{found:?}"
@@ -143,7 +152,7 @@ mod tests {
         let (groups, others) = (rows(300, 6, 3.0, 2), rows(300, 5, 30.0, 4));
         let candidates = [groups.view(), others.view()];
         let by = |reference: &Codes| {
-            let found = CompareCodes::new(6).run(&candidates, Some(reference.view())).unwrap();
+            let found = CompareCodes::new(6).compare(&candidates, Some(reference.view()), &Silent).unwrap();
             [found[0].modularity.unwrap(), found[1].modularity.unwrap()]
         };
         let (first, second) = (by(&groups), by(&others));
@@ -154,7 +163,8 @@ mod tests {
     #[test]
     fn equal_codes_have_equal_figures_and_support_each_other() {
         let groups = rows(200, 4, 3.0, 3);
-        let found = CompareCodes::new(4).run(&[groups.view(), groups.view()], Some(groups.view())).unwrap();
+        let found =
+            CompareCodes::new(4).compare(&[groups.view(), groups.view()], Some(groups.view()), &Silent).unwrap();
         assert_eq!(found[0], found[1]);
         assert!((found[0].support - 1.0).abs() <= 1e-9, "{found:?}");
     }
@@ -162,7 +172,9 @@ mod tests {
     #[test]
     fn tables_that_do_not_belong_together_are_refused() {
         let (a, b) = (rows(50, 2, 3.0, 1), rows(40, 2, 3.0, 1));
-        let with = |k: usize, candidates: &[RowsView<'_>], reference| CompareCodes::new(k).run(candidates, reference);
+        let with = |k: usize, candidates: &[RowsView<'_>], reference| {
+            CompareCodes::new(k).compare(candidates, reference, &Silent)
+        };
         assert!(with(2, &[], None).is_err());
         assert!(with(2, &[a.view(), b.view()], None).is_err());
         assert!(with(2, &[a.view()], Some(b.view())).is_err());

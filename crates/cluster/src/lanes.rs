@@ -1,13 +1,16 @@
 //! Vector arithmetic on single rows, written in fixed lanes so that it vectorises and gives the same bits on every
 //! processor: sixteen partial sums, combined in one order.
+//!
+//! What is public here is shared with the crate `sporeprint` and may change with any release.
 
-const LANES: usize = 16;
+/// Partial sums of a row.
+pub const LANES: usize = 16;
 
 /// Runs `work` compiled for the widest instruction set that this processor has.
 ///
 /// The lane functions of this module are inlined into it; call it around a loop over rows, not around one row.
 #[inline(always)]
-pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
+pub fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     struct Work<F>(F);
     impl<R, F: FnOnce() -> R> pulp::WithSimd for Work<F> {
         type Output = R;
@@ -17,6 +20,17 @@ pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
         }
     }
     pulp::Arch::new().dispatch(Work(work))
+}
+
+/// `sum term(row[i])`
+#[inline(always)]
+pub fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+    fold(
+        row,
+        row,
+        #[inline(always)]
+        |x, _| term(x),
+    )
 }
 
 /// `sum a[i] b[i]`

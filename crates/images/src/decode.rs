@@ -326,7 +326,7 @@ mod tests {
             ImageFormat::Tiff,
         ] {
             let bytes = encode(picture.clone(), format);
-            let mut rng = crate::rng::Rng::new(5);
+            let mut rng = sporeprint_cluster::Rng::new(5);
             for cut in [0, 1, 8, 20, bytes.len() / 2] {
                 assert!(!matches!(decode(&bytes[..cut], &DecodeLimits::default()), Err(DecodeError::Panicked(_))));
             }

@@ -107,7 +107,7 @@ fn little_endian(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use crate::RgbImage;
-    use crate::rng::Rng;
+    use sporeprint_cluster::Rng;
 
     /// Smooth random picture: a coarse grid of colours, enlarged.
     fn picture(seed: u64) -> RgbImage {

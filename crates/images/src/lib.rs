@@ -21,7 +21,6 @@ mod idx;
 mod manifest;
 mod resize;
 mod rgb;
-pub mod rng;
 mod signature;
 
 pub use augment::{Factor, UnknownFactor, ViewConfig, render, render_into, render_views};
@@ -38,5 +37,4 @@ pub use idx::IdxError;
 pub use manifest::{ManifestError, Selection, apply_labels, read_manifest};
 pub use resize::{Filter, fit_short_side, resize, resize_and_crop};
 pub use rgb::{RgbImage, RgbView};
-pub use rng::Rng;
 pub use signature::Signature;

@@ -204,7 +204,7 @@ fn to_byte(sum: i32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Rng;
+    use sporeprint_cluster::Rng;
 
     fn noise(width: usize, height: usize) -> RgbImage {
         let mut rng = Rng::new(width as u64 * 1_000 + height as u64);

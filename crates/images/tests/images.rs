@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
-use sporeprint_images::Rng;
+use sporeprint_cluster::Rng;
 use sporeprint_images::{
     CacheConfig, CacheError, Filter, FindOptions, FoundImage, ImageCache, RgbImage, RgbView, ViewConfig, find_images,
     render_views, resize, resize_and_crop, save_png,

@@ -12,9 +12,8 @@ use sporeprint::bank::MemoryBank;
 use sporeprint::config::AggregateConfig;
 use sporeprint::loss::{UnitCodes, local_aggregation};
 use sporeprint::neighbors::NeighborSets;
-use sporeprint::rng::Rng;
 use sporeprint::train::clusterings;
-use sporeprint_cluster::{Error, Metric, RowsView, nearest};
+use sporeprint_cluster::{Error, Metric, Rng, RowsView, nearest};
 
 const N_IMAGES: usize = 1800;
 const BATCH: usize = 128;

@@ -1,6 +1,6 @@
 //! The memory bank: one unit row per image, a moving average of that image's codes.
 
-use crate::rng::Rng;
+use sporeprint_cluster::Rng;
 
 /// One unit row per image, `[n_images, dim]`, row-major.
 ///

@@ -2,9 +2,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
+use sporeprint_cluster::Rng;
 
 use crate::images::{CodeView, ImageCache, ViewConfig, render};
-use crate::rng::Rng;
 
 /// Mean of red, green and blue over ImageNet, which every published encoder expects to be subtracted.
 pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];

@@ -12,9 +12,9 @@ mod shapes;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use sporeprint_cluster::Rng;
 
 use crate::images::{DrawError, RgbImage, save_png};
-use crate::rng::Rng;
 
 use self::scene::Scene;
 use self::shapes::Kind;

@@ -20,6 +20,6 @@ pub mod stages;
 pub mod sweep;
 pub mod train;
 
-pub use sporeprint_images::{self as images, rng};
+pub use sporeprint_images as images;
 pub use sporeprint_report as report;
 pub use sporeprint_run::{self as run, config};

@@ -1,9 +1,9 @@
 //! Many settings on one folder: what to try, and how the trials compare without labels.
 
 use serde::{Deserialize, Serialize};
+use sporeprint_cluster::Rng;
 
 use crate::config::{RunConfig, overlaid};
-use crate::rng::Rng;
 
 /// A sweep as written in its TOML file.
 ///

@@ -8,8 +8,7 @@ use sporeprint::loss::{
     ClusterHardness, NoiseContrast, Target, UnitCodes, decorrelation, instance_nce, instance_softmax, local_aggregation,
 };
 use sporeprint::neighbors::{Clusterings, NeighborSets};
-use sporeprint::rng::Rng;
-use sporeprint_cluster::{Metric, RowsView, nearest};
+use sporeprint_cluster::{Metric, Rng, RowsView, nearest};
 
 struct Fixture(Value);
 

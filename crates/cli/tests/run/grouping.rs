@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use sporeprint::rng::Rng;
 use sporeprint::run::tables::{Assignment, read_assignments, read_clusters, read_images};
 use sporeprint::run::{RunDir, read_npy, write_npy};
+use sporeprint_cluster::Rng;
 
 use crate::{Example, check_failure, check_success, sporeprint, text};
 

@@ -7,7 +7,7 @@
 //!
 //! With `X = s x + e` and `C = t c + f` in integers, `|X.C - s t x.c| <= |s x| |f| + |e| |C|` (Cauchy and Schwarz).
 
-mod best;
+mod best_rows;
 mod search;
 mod sweep;
 mod top_k;

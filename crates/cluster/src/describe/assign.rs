@@ -64,19 +64,6 @@ impl Assigner {
         Ok(Self { centroids, limits, metric })
     }
 
-    /// Restores one from its saved parts.
-    ///
-    /// # Errors
-    /// - another number of limits than centroids, no centroids, or [`Metric::Dot`]
-    pub fn from_parts(centroids: Codes, limits: Vec<f32>, metric: Metric) -> Result<Self> {
-        centroids.view().require_rows("centroids")?;
-        check_setting(metric != Metric::Dot, "metric", "dot", "euclidean or cosine")?;
-        if limits.len() != centroids.len() {
-            return Err(crate::Error::Length { what: "limits", found: limits.len(), expected: centroids.len() });
-        }
-        Ok(Self { centroids, limits, metric })
-    }
-
     /// Distance beyond which a row does not belong to each cluster, `[k]`.
     #[must_use]
     pub fn limits(&self) -> &[f32] {
@@ -109,11 +96,11 @@ impl Assigner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::rng::Rng;
 
     fn two_groups() -> (Codes, Vec<i32>, Codes) {
-        let mut random = Random::new(1);
-        let data = (0..400 * 3).map(|i| (random.normal() + if i >= 600 { 20.0 } else { 0.0 }) as f32).collect();
+        let mut rng = Rng::seed_from_u64(1);
+        let data = (0..400 * 3).map(|i| (rng.normal() + if i >= 600 { 20.0 } else { 0.0 }) as f32).collect();
         let labels: Vec<i32> = (0..400).map(|i| i32::from(i >= 200)).collect();
         let rows = Codes::new(data, 3).unwrap();
         let centroids = crate::centroids_of(rows.view(), &labels, 2, Metric::Euclidean).unwrap();
@@ -141,8 +128,6 @@ mod tests {
         for row in (0..400).step_by(37) {
             assert_eq!(assigner.assign(rows.view().gather(&[row]).view()).unwrap()[0], together[row as usize]);
         }
-        let again = Assigner::from_parts(assigner.centroids().clone(), assigner.limits().to_vec(), Metric::Cosine);
-        assert_eq!(again.unwrap(), assigner);
     }
 
     #[test]

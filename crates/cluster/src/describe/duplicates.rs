@@ -1,8 +1,8 @@
 //! Copies of the same photograph: re-saved, resized, slightly edited.
 
-use crate::error::{Error, Result, check_setting};
+use crate::error::{Error, Result};
 use crate::lanes;
-use crate::neighbors::{Metric, Neighbors, nearest_others};
+use crate::neighbors::Neighbors;
 use crate::rows::RowsView;
 use std::collections::BTreeMap;
 
@@ -47,14 +47,12 @@ pub struct DuplicateRule {
     pub min_similarity: f32,
     /// Bits of the perceptual hash that may differ, where hashes are given.
     pub max_bits: u32,
-    /// Nearest neighbours per image that are looked at.
-    pub n_neighbors: usize,
 }
 
 impl Default for DuplicateRule {
-    /// Cosine 0.95, 6 of 64 bits, 10 neighbours: a re-saved JPEG stays inside, the next frame of a burst mostly does not.
+    /// Cosine 0.95, 6 of 64 bits: a re-saved JPEG stays inside, the next frame of a burst mostly does not.
     fn default() -> Self {
-        Self { min_similarity: 0.95, max_bits: 6, n_neighbors: 10 }
+        Self { min_similarity: 0.95, max_bits: 6 }
     }
 }
 
@@ -66,27 +64,11 @@ impl Default for DuplicateRule {
 /// neighbours of the codes and from equal parts of the hashes, so copies are found in folders with many of them.
 ///
 /// # Shapes
-/// - rows: `[n, dim]`, hashes: `[n, words]`, result: `[n]`
+/// - rows: `[n, dim]`, near: of the rows among themselves, `[n, k]`, some ten each and in any metric; hashes: `[n, words]`,
+///   result: `[n]`
 /// # Errors
-/// - another number of hashes than rows, or `n_neighbors` of 0
+/// - another number of hashes or of lists of neighbours than rows
 pub fn near_duplicates(
-    rows: RowsView<'_>,
-    hashes: Option<Hashes<'_>>,
-    rule: DuplicateRule,
-) -> Result<Vec<Option<u32>>> {
-    check_setting(rule.n_neighbors > 0, "n_neighbors", rule.n_neighbors, "at least 1")?;
-    if rows.len() < 2 {
-        return near_duplicates_among(rows, &Neighbors::new(1, Vec::new(), Vec::new()), hashes, rule);
-    }
-    let near = nearest_others(rows, rule.n_neighbors.min(rows.len() - 1), Metric::Cosine)?;
-    near_duplicates_among(rows, &near, hashes, rule)
-}
-
-/// [`near_duplicates`] with neighbours that were found before, whatever their metric: `n_neighbors` of the rule is not used.
-///
-/// # Errors
-/// - another number of hashes or of neighbour lists than rows
-pub fn near_duplicates_among(
     rows: RowsView<'_>,
     near: &Neighbors,
     hashes: Option<Hashes<'_>>,
@@ -173,12 +155,16 @@ fn bits_between(hash: &[u64], start: usize, end: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::rng::Rng;
     use crate::rows::Codes;
 
     fn noise(n: usize) -> Vec<f32> {
-        let mut random = Random::new(9);
-        (0..n * 16).map(|_| random.normal() as f32).collect()
+        let mut rng = Rng::seed_from_u64(9);
+        (0..n * 16).map(|_| rng.normal() as f32).collect()
+    }
+
+    fn near(rows: &Codes) -> Neighbors {
+        crate::nearest_others(rows.view(), 10, crate::Metric::Cosine).unwrap()
     }
 
     #[test]
@@ -189,7 +175,7 @@ mod tests {
             data[copy * 16] += 0.01;
         }
         let rows = Codes::new(data, 16).unwrap();
-        let found = near_duplicates(rows.view(), None, DuplicateRule::default()).unwrap();
+        let found = near_duplicates(rows.view(), &near(&rows), None, DuplicateRule::default()).unwrap();
         for (row, first) in found.into_iter().enumerate() {
             assert_eq!(first, [20, 33, 59].contains(&row).then_some(5), "{row}");
         }
@@ -200,13 +186,13 @@ mod tests {
         let mut data = noise(30);
         data.copy_within(0..32, 10 * 16);
         let rows = Codes::new(data, 16).unwrap();
-        let mut random = Random::new(2);
+        let mut rng = Rng::seed_from_u64(2);
         for words in [1, 4] {
-            let mut bits: Vec<u64> = (0..30 * words).map(|_| random.bits()).collect();
+            let mut bits: Vec<u64> = (0..30 * words).map(|_| rng.next_u64()).collect();
             bits.copy_within(0..words, 10 * words);
             bits[10 * words] ^= 0b1011 << 40;
             let hashes = Hashes::new(&bits, words).unwrap();
-            let found = near_duplicates(rows.view(), Some(hashes), DuplicateRule::default()).unwrap();
+            let found = near_duplicates(rows.view(), &near(&rows), Some(hashes), DuplicateRule::default()).unwrap();
             // Rows 1 and 11 have equal codes but different hashes.
             assert_eq!((found[10], found[11]), (Some(0), None), "{words} words");
             assert_eq!(found.iter().flatten().count(), 1);
@@ -218,18 +204,18 @@ mod tests {
         let rows = Codes::new(noise(1).repeat(300), 16).unwrap();
         let bits = vec![0_u64; 300];
         let hashes = Hashes::new(&bits, 1).unwrap();
-        let found = near_duplicates(rows.view(), Some(hashes), DuplicateRule::default()).unwrap();
+        let found = near_duplicates(rows.view(), &near(&rows), Some(hashes), DuplicateRule::default()).unwrap();
         assert_eq!(found[0], None);
         assert!(found[1..].iter().all(|&first| first == Some(0)));
     }
 
     #[test]
     fn pairs_by_parts_are_all_pairs() {
-        let mut random = Random::new(5);
-        let base: Vec<u64> = (0..20).map(|_| random.bits()).collect();
+        let mut rng = Rng::seed_from_u64(5);
+        let base: Vec<u64> = (0..20).map(|_| rng.next_u64()).collect();
         let mut bits = Vec::new();
         for i in 0..200 {
-            let flips = (0..random.below(8)).fold(0_u64, |flips, _| flips | 1 << random.below(64));
+            let flips = (0..rng.below(8)).fold(0_u64, |flips, _| flips | 1 << rng.below(64));
             bits.push(base[i % 20] ^ flips);
         }
         let hashes = Hashes::new(&bits, 1).unwrap();

@@ -7,7 +7,7 @@ mod rows;
 
 pub use assign::{Assigned, Assigner};
 pub use clusters::{ClusterFacts, centroids_of, describe_clusters};
-pub use duplicates::{DuplicateRule, Hashes, near_duplicates, near_duplicates_among};
+pub use duplicates::{DuplicateRule, Hashes, near_duplicates};
 pub use rows::{RowFacts, describe_rows};
 
 use crate::error::{Result, check_setting};

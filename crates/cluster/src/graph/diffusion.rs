@@ -45,15 +45,15 @@ pub fn diffuse(rows: RowsView<'_>, graph: &Graph, rounds: usize, strength: f32) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::rng::Rng;
     use crate::{Metric, mutual_graph, nearest_others, silhouette};
 
     #[test]
     fn groups_contract() {
-        let mut random = Random::new(4);
+        let mut rng = Rng::seed_from_u64(4);
         let labels: Vec<i32> = (0..200).map(|i| i % 4).collect();
         let shift = |row: usize, c: usize| if labels[row] as usize == c { 2.5 } else { 0.0 };
-        let data = (0..200 * 10).map(|at| (random.normal() + shift(at / 10, at % 10)) as f32).collect();
+        let data = (0..200 * 10).map(|at| (rng.normal() + shift(at / 10, at % 10)) as f32).collect();
         let rows = Codes::new(data, 10).unwrap();
         let graph = mutual_graph(&nearest_others(rows.view(), 10, Metric::Cosine).unwrap());
         let score = |rows: &Codes| silhouette(rows.view(), &labels, Metric::Cosine).unwrap();

@@ -6,7 +6,7 @@ use crate::neighbors::Neighbors;
 /// A symmetric graph with weights above zero and no loops, in compressed rows.
 ///
 /// # Shapes
-/// - starts: `[n + 1]`, columns and weights: `[n_edges * 2]`, columns rising in each row
+/// - starts: `[n + 1]`, columns and weights: `[2 n_edges]`, columns rising in each row
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     starts: Vec<usize>,
@@ -51,12 +51,6 @@ impl Graph {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Number of pairs joined.
-    #[must_use]
-    pub fn n_edges(&self) -> usize {
-        self.columns.len() / 2
     }
 
     /// The rows joined to `row` and the weights, by rising row.

@@ -2,7 +2,7 @@
 
 use super::merges::{Merge, MergeTree};
 use crate::error::{Result, check_setting};
-use crate::labels::relabel_by_size;
+use crate::labels::{Labels, relabel_by_size};
 use crate::lanes;
 use crate::neighbors::{Metric, nearest};
 use crate::progress::{Progress, Step, report};
@@ -29,7 +29,7 @@ pub struct Hdbscan {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DensityClusters {
     /// `[n]`, ids by falling size, noise -1.
-    pub labels: Vec<i32>,
+    pub labels: Labels,
     /// How deep each row lies in its cluster, 0 to 1; 0 for noise. `[n]`
     pub membership: Vec<f32>,
 }
@@ -274,16 +274,16 @@ impl Dendrogram {
 mod tests {
     use super::*;
     use crate::progress::Silent;
-    use crate::random::Random;
+    use crate::rng::Rng;
     use crate::rows::Codes;
 
     #[test]
     fn blobs_are_clusters_and_the_rest_is_noise() {
-        let mut random = Random::new(14);
+        let mut rng = Rng::seed_from_u64(14);
         let mut data = Vec::new();
         for i in 0..180 {
             let center = [(0.0, 0.0), (10.0, 0.0), (0.0, 12.0)][i % 3];
-            data.extend([(center.0 + 0.5 * random.normal()) as f32, (center.1 + 0.5 * random.normal()) as f32]);
+            data.extend([(center.0 + 0.5 * rng.normal()) as f32, (center.1 + 0.5 * rng.normal()) as f32]);
         }
         for far in [(40.0, 40.0), (-50.0, 7.0), (6.0, -60.0)] {
             data.extend([far.0, far.1]);
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(found.labels.len(), 20);
         let one =
             Hdbscan { min_cluster_size: 2, min_samples: 1 }.fit(rows.view().gather(&[0]).view(), &Silent).unwrap();
-        assert_eq!(one.labels, [-1]);
+        assert_eq!(*one.labels, [-1]);
         assert!(Hdbscan::new(1).fit(rows.view(), &Silent).is_err());
         assert!(Hdbscan::new(21).fit(rows.view(), &Silent).is_err());
     }

@@ -20,51 +20,53 @@ pub enum Linkage {
 /// Clusters searched per task; fixed, so that results do not depend on threads.
 const PER_TASK: usize = 1024;
 
-/// Merges rows into clusters until one is left, by chains of nearest neighbours.
-///
-/// Both linkages follow from means, sizes and scatter alone, so memory is `O(n dim)` and nothing is `n x n`. Takes
-/// `O(n^2 dim)` time: ten thousand rows of 32 values take seconds; reduce wide rows first.
-///
-/// # Shapes
-/// - rows: `[n, dim]`
-/// # Errors
-/// - no rows, or `progress` asks to stop
-/// # Reference
-/// Murtagh 1983 (nearest-neighbour chain); heights equal `scipy.cluster.hierarchy.linkage(.., "ward")`.
-pub fn agglomerate(rows: RowsView<'_>, linkage: Linkage, progress: &dyn Progress) -> Result<MergeTree> {
-    rows.require_rows("rows to merge")?;
-    let n = rows.len();
-    let mut clusters = Clusters::new(rows, linkage);
-    let mut merges = Vec::with_capacity(n - 1);
-    let mut chain: Vec<usize> = Vec::new();
-    while merges.len() + 1 < n {
-        if chain.is_empty() {
-            chain.push(0);
-        }
-        let tip = chain[chain.len() - 1];
-        let before = chain.len().checked_sub(2).map(|at| chain[at]);
-        let (nearest, distance) = clusters.nearest(tip, before);
-        if before != Some(nearest) {
-            chain.push(nearest);
-            continue;
-        }
-        chain.truncate(chain.len() - 2);
-        let height =
-            if linkage == Linkage::Ward { f64::from(distance).max(0.0).sqrt() } else { f64::from(distance).max(0.0) };
-        let (a, b) = (clusters.slots[tip].first, clusters.slots[nearest].first);
-        merges.push(Merge { a: a.min(b), b: a.max(b), height });
-        let moved = clusters.merge(tip, nearest);
-        // The last cluster took the place of the one that went; the chain must follow it.
-        chain.iter_mut().for_each(|at| {
-            if *at == moved.0 {
-                *at = moved.1;
+impl Linkage {
+    /// Merges rows into clusters until one is left, by chains of nearest neighbours.
+    ///
+    /// Both linkages follow from means, sizes and scatter alone, so memory is `O(n dim)` and nothing is `n x n`. Takes
+    /// `O(n^2 dim)` time: ten thousand rows of 32 values take seconds; reduce wide rows first.
+    ///
+    /// # Shapes
+    /// - rows: `[n, dim]`
+    /// # Errors
+    /// - no rows, or `progress` asks to stop
+    /// # Reference
+    /// Murtagh 1983 (nearest-neighbour chain); heights equal `scipy.cluster.hierarchy.linkage(.., "ward")`.
+    pub fn fit(self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<MergeTree> {
+        rows.require_rows("rows to merge")?;
+        let n = rows.len();
+        let mut clusters = Clusters::new(rows, self);
+        let mut merges = Vec::with_capacity(n - 1);
+        let mut chain: Vec<usize> = Vec::new();
+        while merges.len() + 1 < n {
+            if chain.is_empty() {
+                chain.push(0);
             }
-        });
-        if merges.len().is_multiple_of(256) || merges.len() + 1 == n {
-            report(progress, Step { stage: "linkage", done: merges.len(), total: n - 1, value: height })?;
+            let tip = chain[chain.len() - 1];
+            let before = chain.len().checked_sub(2).map(|at| chain[at]);
+            let (nearest, distance) = clusters.nearest(tip, before);
+            if before != Some(nearest) {
+                chain.push(nearest);
+                continue;
+            }
+            chain.truncate(chain.len() - 2);
+            let height =
+                if self == Self::Ward { f64::from(distance).max(0.0).sqrt() } else { f64::from(distance).max(0.0) };
+            let (a, b) = (clusters.slots[tip].first, clusters.slots[nearest].first);
+            merges.push(Merge { a: a.min(b), b: a.max(b), height });
+            let moved = clusters.merge(tip, nearest);
+            // The last cluster took the place of the one that went; the chain must follow it.
+            chain.iter_mut().for_each(|at| {
+                if *at == moved.0 {
+                    *at = moved.1;
+                }
+            });
+            if merges.len().is_multiple_of(256) || merges.len() + 1 == n {
+                report(progress, Step { stage: "linkage", done: merges.len(), total: n - 1, value: height })?;
+            }
         }
+        Ok(MergeTree::new(n, merges))
     }
-    Ok(MergeTree::new(n, merges))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -150,17 +152,18 @@ impl Clusters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::labels::Labels;
     use crate::progress::Silent;
-    use crate::random::Random;
+    use crate::rng::Rng;
     use crate::rows::Codes;
 
     fn noise(n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(21);
-        Codes::new((0..n * dim).map(|_| random.normal() as f32).collect(), dim).unwrap()
+        let mut rng = Rng::seed_from_u64(21);
+        Codes::new((0..n * dim).map(|_| rng.normal() as f32).collect(), dim).unwrap()
     }
 
     /// Merges the nearest pair again and again, distances from all rows.
-    fn plain(rows: &Codes, linkage: Linkage, n_clusters: usize) -> (Vec<f64>, Vec<i32>) {
+    fn plain(rows: &Codes, linkage: Linkage, n_clusters: usize) -> (Vec<f64>, Labels) {
         let mut clusters: Vec<Vec<usize>> = (0..rows.len()).map(|row| vec![row]).collect();
         let squared = |i: usize, j: usize| -> f64 {
             rows.row(i).iter().zip(rows.row(j)).map(|(&x, &y)| f64::from(x - y).powi(2)).sum()
@@ -197,7 +200,7 @@ mod tests {
     fn chains_equal_merging_the_nearest_pair() {
         let rows = noise(60, 4);
         for linkage in [Linkage::Ward, Linkage::Average] {
-            let tree = agglomerate(rows.view(), linkage, &Silent).unwrap();
+            let tree = linkage.fit(rows.view(), &Silent).unwrap();
             let (heights, labels) = plain(&rows, linkage, 7);
             assert_eq!(tree.merges().len(), 59);
             for (merge, expected) in tree.merges().iter().zip(heights) {
@@ -212,7 +215,7 @@ mod tests {
         let rows = noise(2500, 5);
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| agglomerate(rows.view(), Linkage::Ward, &Silent).unwrap())
+            pool.install(|| Linkage::Ward.fit(rows.view(), &Silent).unwrap())
         };
         assert_eq!(run(1), run(3));
     }
@@ -220,12 +223,12 @@ mod tests {
     #[test]
     fn equal_rows_one_row_and_bad_cuts_have_answers() {
         let rows = Codes::new(vec![1.0; 20], 2).unwrap();
-        let tree = agglomerate(rows.view(), Linkage::Average, &Silent).unwrap();
+        let tree = Linkage::Average.fit(rows.view(), &Silent).unwrap();
         assert!(tree.merges().iter().all(|merge| merge.height == 0.0));
-        assert_eq!(tree.cut(1).unwrap(), [0; 10]);
-        assert_eq!(tree.cut(10).unwrap(), (0..10).collect::<Vec<_>>());
+        assert_eq!(*tree.cut(1).unwrap(), [0; 10]);
+        assert_eq!(*tree.cut(10).unwrap(), (0..10).collect::<Vec<_>>());
         assert!(tree.cut(11).is_err() && tree.cut(0).is_err());
-        let one = agglomerate(rows.view().gather(&[0]).view(), Linkage::Ward, &Silent).unwrap();
-        assert_eq!(one.cut(1).unwrap(), [0]);
+        let one = Linkage::Ward.fit(rows.view().gather(&[0]).view(), &Silent).unwrap();
+        assert_eq!(*one.cut(1).unwrap(), [0]);
     }
 }

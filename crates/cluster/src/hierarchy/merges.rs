@@ -1,7 +1,7 @@
 //! A tree of merges and its cuts.
 
 use crate::error::{Result, check_setting};
-use crate::labels::relabel_by_size;
+use crate::labels::{Labels, relabel_by_size};
 
 /// Two clusters becoming one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,7 +38,7 @@ impl MergeTree {
     ///
     /// # Errors
     /// - `n_clusters` outside `1..=n`
-    pub fn cut(&self, n_clusters: usize) -> Result<Vec<i32>> {
+    pub fn cut(&self, n_clusters: usize) -> Result<Labels> {
         let n = self.n_rows;
         check_setting((1..=n).contains(&n_clusters), "n_clusters", n_clusters, format!("1 to {n} (the rows)"))?;
         let mut sets = Sets::new(n);

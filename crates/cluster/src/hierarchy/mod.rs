@@ -5,5 +5,5 @@ mod linkage;
 mod merges;
 
 pub use density::{DensityClusters, Hdbscan};
-pub use linkage::{Linkage, agglomerate};
+pub use linkage::Linkage;
 pub use merges::{Merge, MergeTree};

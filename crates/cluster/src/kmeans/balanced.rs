@@ -2,8 +2,9 @@
 
 use super::lloyd::inertia;
 use super::update::{Members, means};
-use super::{KMeans, Run};
+use super::{CentroidClusters, KMeans};
 use crate::error::{Result, check_setting};
+use crate::labels::Labels;
 use crate::neighbors::{Metric, nearest};
 use crate::progress::{Progress, Step, report};
 use crate::rows::{Codes, RowsView};
@@ -37,13 +38,13 @@ impl BalancedKMeans {
     /// # Shapes
     /// - rows: `[n, dim]`
     /// # Errors
-    /// - as [`KMeans::fit_with`], and `slack` below 0
-    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<Run> {
+    /// - as [`KMeans::fit`], `slack` below 0, or `max_iter` of 0
+    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<CentroidClusters> {
         check_setting(self.slack >= 0.0, "slack", self.slack, "0 or above")?;
         check_setting(self.max_iter > 0, "max_iter", self.max_iter, "at least 1")?;
         let unit = self.start.spherical.then(|| rows.normalized());
         let rows = unit.as_ref().map_or(rows, Codes::view);
-        let start = self.start.fit_with(rows, progress)?;
+        let start = self.start.fit(rows, progress)?;
         let (n, k) = (rows.len(), self.start.n_clusters);
         let room = ((1.0 + self.slack) * n as f64 / k as f64).ceil() as usize;
         let mut centroids = start.centroids.into_data();
@@ -64,7 +65,8 @@ impl BalancedKMeans {
         }
         let centroids = Codes::trusted(centroids, rows.dim());
         let inertia = inertia(rows, centroids.view(), &assignments);
-        Ok(Run { centroids, assignments, inertia, n_iter })
+        let labels = Labels::of_clusters(assignments);
+        Ok(CentroidClusters { centroids, labels, inertia, n_iter, spherical: self.start.spherical })
     }
 }
 
@@ -101,14 +103,14 @@ fn place(rows: RowsView<'_>, centroids: RowsView<'_>, room: usize) -> Result<Vec
 mod tests {
     use super::*;
     use crate::progress::Silent;
-    use crate::random::Random;
+    use crate::rng::Rng;
 
     #[test]
     fn no_cluster_outgrows_its_room() {
-        let mut random = Random::new(3);
+        let mut rng = Rng::seed_from_u64(3);
         // Nine tenths of the rows in one place.
         let far = |row: usize| if row.is_multiple_of(10) { 30.0 } else { 0.0 };
-        let data = (0..500 * 6).map(|at| (random.normal() + far(at / 6)) as f32).collect();
+        let data = (0..500 * 6).map(|at| (rng.normal() + far(at / 6)) as f32).collect();
         let rows = Codes::new(data, 6).unwrap();
         for (slack, room) in [(0.0, 50), (0.1, 55), (0.5, 75)] {
             let run = BalancedKMeans { slack, ..BalancedKMeans::new(10) }.fit(rows.view(), &Silent).unwrap();
@@ -120,8 +122,8 @@ mod tests {
 
     #[test]
     fn groups_that_are_equal_already_are_kept() {
-        let mut random = Random::new(5);
-        let data = (0..90 * 2).map(|at| (0.1 * random.normal() + 10.0 * (at / 2 % 3) as f64) as f32).collect();
+        let mut rng = Rng::seed_from_u64(5);
+        let data = (0..90 * 2).map(|at| (0.1 * rng.normal() + 10.0 * (at / 2 % 3) as f64) as f32).collect();
         let rows = Codes::new(data, 2).unwrap();
         let run = BalancedKMeans::new(3).fit(rows.view(), &Silent).unwrap();
         assert_eq!(run.sizes(), [30, 30, 30]);

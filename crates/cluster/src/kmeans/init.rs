@@ -5,7 +5,7 @@ use crate::lanes;
 use crate::neighbors::per_row;
 use crate::panels::Panels;
 use crate::products::products;
-use crate::random::Random;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 
 /// Candidates tried per centroid at most: one tile of the product.
@@ -16,18 +16,18 @@ const MIN_SAMPLE: usize = 8192;
 
 /// The starting centroids of run `run` of `seed`.
 pub(super) fn centroids(config: &KMeans, rows: RowsView<'_>, panels: &Panels, seed: u64, run: u64) -> Codes {
-    let mut random = Random::stream(seed, run);
+    let mut rng = Rng::stream(seed, run);
     match &config.init {
         Init::Given(start) if config.spherical => start.view().normalized(),
         Init::Given(start) => start.clone(),
-        Init::Random => rows.gather(&random.sample(rows.len(), config.n_clusters)),
+        Init::Random => rows.gather(&rng.sample(rows.len(), config.n_clusters)),
         Init::PlusPlus => {
             let enough = (ROWS_PER_CLUSTER * config.n_clusters).max(MIN_SAMPLE);
             if rows.len() <= enough {
-                return rows.gather(&plus_plus(config.n_clusters, rows, panels, &mut random));
+                return rows.gather(&plus_plus(config.n_clusters, rows, panels, &mut rng));
             }
-            let sample = rows.gather(&random.sample(rows.len(), enough));
-            let chosen = plus_plus(config.n_clusters, sample.view(), &Panels::pack(sample.view()), &mut random);
+            let sample = rows.gather(&rng.sample(rows.len(), enough));
+            let chosen = plus_plus(config.n_clusters, sample.view(), &Panels::pack(sample.view()), &mut rng);
             sample.view().gather(&chosen)
         }
     }
@@ -35,13 +35,13 @@ pub(super) fn centroids(config: &KMeans, rows: RowsView<'_>, panels: &Panels, se
 
 /// Greedy k-means++: each next row is drawn with probability proportional to its squared distance to the rows drawn so
 /// far, a few times, and the draw that lowers the sum of squared distances most is kept.
-fn plus_plus(k: usize, rows: RowsView<'_>, panels: &Panels, random: &mut Random) -> Vec<u32> {
+fn plus_plus(k: usize, rows: RowsView<'_>, panels: &Panels, rng: &mut Rng) -> Vec<u32> {
     let n = rows.len();
     let n_candidates = (2 + (k as f64).ln() as usize).min(MAX_CANDIDATES);
     let squares = per_row(rows, |row| lanes::dot(row, row));
     let mut distances = vec![f32::INFINITY; n];
     let mut chosen = Vec::with_capacity(k);
-    let mut candidates = vec![random.below(n) as u32];
+    let mut candidates = vec![rng.below(n) as u32];
     let mut scores = Vec::new();
     let mut trial = vec![0.0; n];
     let mut best = vec![0.0; n];
@@ -76,7 +76,7 @@ fn plus_plus(k: usize, rows: RowsView<'_>, panels: &Panels, random: &mut Random)
         if chosen.len() == k {
             return chosen;
         }
-        candidates = draw(&distances, n_candidates, &chosen, random);
+        candidates = draw(&distances, n_candidates, &chosen, rng);
     }
 }
 
@@ -97,7 +97,7 @@ fn nearer(distances: &[f32], squares: &[f32], scores: &[f32], out: &mut [f32]) -
 }
 
 /// Draws rows with probability proportional to their weights; rows not chosen yet, uniformly, once all weights are zero.
-fn draw(weights: &[f32], count: usize, chosen: &[u32], random: &mut Random) -> Vec<u32> {
+fn draw(weights: &[f32], count: usize, chosen: &[u32], rng: &mut Rng) -> Vec<u32> {
     let block = 256;
     let sums: Vec<f64> =
         weights.chunks(block).map(|chunk| chunk.iter().map(|&weight| f64::from(weight)).sum()).collect();
@@ -106,11 +106,11 @@ fn draw(weights: &[f32], count: usize, chosen: &[u32], random: &mut Random) -> V
         let mut free = vec![true; weights.len()];
         chosen.iter().for_each(|&row| free[row as usize] = false);
         let free: Vec<u32> = (0..weights.len() as u32).filter(|&row| free[row as usize]).collect();
-        return vec![free[random.below(free.len())]];
+        return vec![free[rng.below(free.len())]];
     }
     (0..count)
         .map(|_| {
-            let mut left = random.uniform() * total;
+            let mut left = rng.unit_f64() * total;
             let mut at = 0;
             while at + 1 < sums.len() && left >= sums[at] {
                 left -= sums[at];

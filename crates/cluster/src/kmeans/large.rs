@@ -1,12 +1,12 @@
 //! k-means for many rows: by batches, and by levels.
 
-use super::{Init, KMeans, Run};
-use crate::best::best_rows;
+use super::{CentroidClusters, Init, KMeans};
+use crate::best_rows::best_rows;
 use crate::error::{Result, check_setting};
 use crate::lanes;
 use crate::panels::Panels;
-use crate::progress::{Progress, Step, report};
-use crate::random::Random;
+use crate::progress::{Progress, Silent, Step, report};
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 
 /// k-means from small random batches, for more rows than full rounds are worth: above some 500 000.
@@ -38,23 +38,21 @@ impl MiniBatchKMeans {
     /// # Shapes
     /// - rows: `[n, dim]`
     /// # Errors
-    /// - as [`KMeans::fit_with`], and `batch_size` of 0
-    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<Run> {
+    /// - as [`KMeans::fit`], and `batch_size` of 0
+    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<CentroidClusters> {
         self.config.check(rows)?;
         check_setting(self.batch_size > 0, "batch_size", self.batch_size, "at least 1")?;
         let (k, dim, spherical) = (self.config.n_clusters, rows.dim(), self.config.spherical);
-        let mut random = Random::stream(self.config.seed, 31);
+        let mut rng = Rng::stream(self.config.seed, 31);
         let mut draw = |count: usize| {
-            let sample = rows.gather(&draw_rows(&mut random, rows.len(), count));
+            let sample = rows.gather(&draw_rows(&mut rng, rows.len(), count));
             if spherical { sample.view().normalized() } else { sample }
         };
         let first = draw(self.batch_size.max(k));
-        let start = KMeans { max_iter: 1, n_init: 1, ..self.config.clone() }.fit(first.view())?;
+        let start = KMeans { max_iter: 1, n_init: 1, ..self.config.clone() }.fit(first.view(), &Silent)?;
+        let sizes = start.sizes();
         let mut centroids = start.centroids.into_data();
-        let mut counts: Vec<f64> = start.assignments.iter().fold(vec![0.0; k], |mut counts, &c| {
-            counts[c as usize] += 1.0;
-            counts
-        });
+        let mut counts: Vec<f64> = sizes.into_iter().map(|size| size as f64).collect();
         for batch in 0..self.n_batches {
             let sample = draw(self.batch_size);
             let n = sample.len();
@@ -106,37 +104,43 @@ impl HierarchicalKMeans {
     /// # Shapes
     /// - rows: `[n, dim]`
     /// # Errors
-    /// - as [`KMeans::fit_with`], and `n_refine` of 0
-    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<Run> {
+    /// - as [`KMeans::fit`], and `n_refine` of 0
+    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<CentroidClusters> {
         self.config.check(rows)?;
         check_setting(self.n_refine > 0, "n_refine", self.n_refine, "at least 1")?;
         let k = self.config.n_clusters;
         let n_groups = (k as f64).sqrt().ceil() as usize;
         let level = |n_clusters| KMeans { n_clusters, init: Init::PlusPlus, ..self.config.clone() };
-        let coarse = level(n_groups).fit_with(rows, progress)?;
+        let coarse = level(n_groups).fit(rows, progress)?;
         let mut members = vec![Vec::new(); n_groups];
-        (0..).zip(&coarse.assignments).for_each(|(row, &group)| members[group as usize].push(row));
+        (0..).zip(coarse.labels.iter()).for_each(|(row, &group)| members[group as usize].push(row));
         let shares = share(&members.iter().map(Vec::len).collect::<Vec<_>>(), k);
         let mut centroids = Vec::with_capacity(k * rows.dim());
         for (members, share) in members.iter().zip(shares).filter(|(_, share)| *share > 0) {
             let group = rows.gather(members);
-            centroids.extend(level(share).fit_with(group.view(), progress)?.centroids.into_data());
+            centroids.extend(level(share).fit(group.view(), progress)?.centroids.into_data());
         }
         finish(rows, Codes::trusted(centroids, rows.dim()), &self.config, self.n_refine, progress)
     }
 }
 
 /// Full rounds from given centroids.
-fn finish(rows: RowsView<'_>, start: Codes, config: &KMeans, rounds: usize, progress: &dyn Progress) -> Result<Run> {
-    KMeans { init: Init::Given(start), max_iter: rounds, ..config.clone() }.fit_with(rows, progress)
+fn finish(
+    rows: RowsView<'_>,
+    start: Codes,
+    config: &KMeans,
+    rounds: usize,
+    progress: &dyn Progress,
+) -> Result<CentroidClusters> {
+    KMeans { init: Init::Given(start), max_iter: rounds, ..config.clone() }.fit(rows, progress)
 }
 
 /// Different rows for small draws would cost a pass over all; repeats hardly matter in a batch.
-fn draw_rows(random: &mut Random, n: usize, count: usize) -> Vec<u32> {
+fn draw_rows(rng: &mut Rng, n: usize, count: usize) -> Vec<u32> {
     if count * 4 >= n {
-        return random.sample(n, count);
+        return rng.sample(n, count);
     }
-    (0..count).map(|_| random.below(n) as u32).collect()
+    (0..count).map(|_| rng.below(n) as u32).collect()
 }
 
 /// Splits `k` clusters over groups in proportion to their sizes: at least one for a group with rows, never more than rows.
@@ -168,23 +172,22 @@ fn share(sizes: &[usize], k: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
 
     fn noise(n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(13);
-        Codes::new((0..n * dim).map(|_| random.normal() as f32).collect(), dim).unwrap()
+        let mut rng = Rng::seed_from_u64(13);
+        Codes::new((0..n * dim).map(|_| rng.normal() as f32).collect(), dim).unwrap()
     }
 
     #[test]
     fn batches_and_levels_come_near_full_rounds() {
         let rows = noise(6000, 8);
-        let full = KMeans::new(60).fit(rows.view()).unwrap().inertia;
+        let full = KMeans::new(60).fit(rows.view(), &Silent).unwrap().inertia;
         let batches =
             MiniBatchKMeans { batch_size: 1000, ..MiniBatchKMeans::new(60) }.fit(rows.view(), &Silent).unwrap();
         assert!(batches.inertia <= 1.06 * full, "{} {full}", batches.inertia);
         let levels = HierarchicalKMeans::new(60).fit(rows.view(), &Silent).unwrap();
         assert!(levels.inertia <= 1.06 * full, "{} {full}", levels.inertia);
-        assert_eq!((batches.n_occupied(), levels.n_occupied(), levels.centroids.len()), (60, 60, 60));
+        assert_eq!((batches.labels.n_clusters(), levels.labels.n_clusters(), levels.centroids.len()), (60, 60, 60));
     }
 
     #[test]

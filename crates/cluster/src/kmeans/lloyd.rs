@@ -1,10 +1,11 @@
 //! Lloyd's rounds.
 
 use super::update::{Members, means};
-use super::{KMeans, Run, empty};
-use crate::best::best_rows;
+use super::{CentroidClusters, KMeans, empty};
+use crate::best_rows::best_rows;
 use crate::coarse::{self, CoarsePanels};
 use crate::error::Result;
+use crate::labels::Labels;
 use crate::lanes;
 use crate::panels::Panels;
 use crate::progress::{Progress, Step, report};
@@ -28,15 +29,14 @@ pub(super) struct Job<'a> {
 impl<'a> Job<'a> {
     pub(super) fn new(config: &'a KMeans, rows: RowsView<'a>, panels: &'a Panels, progress: &'a dyn Progress) -> Self {
         let tolerance = if config.tol > 0.0 { config.tol * mean_variance(rows) } else { 0.0 };
-        let coarse = if coarse::pays(config.n_clusters, rows.dim()) { CoarsePanels::pack(rows) } else { None };
-        Self { config, rows, panels, coarse, progress, tolerance }
+        Self { config, rows, panels, coarse: coarse_panels(rows, config.n_clusters), progress, tolerance }
     }
 
     /// Runs to the end from `start`.
-    pub(super) fn run(&self, start: Codes) -> Result<Run> {
+    pub(super) fn run(&self, start: Codes) -> Result<CentroidClusters> {
         let (n, k) = (self.rows.len(), self.config.n_clusters);
         let mut centroids = start.into_data();
-        let mut search = Search::new(self, k);
+        let mut search = Search::new(self.rows, self.panels, self.coarse.as_ref(), self.config.spherical, k);
         let mut previous = vec![u32::MAX; n];
         let mut n_iter = 0;
         loop {
@@ -83,8 +83,26 @@ impl<'a> Job<'a> {
         }
         let centroids = Codes::trusted(centroids, self.rows.dim());
         let inertia = inertia(self.rows, centroids.view(), &search.assignments);
-        Ok(Run { centroids, assignments: search.assignments, inertia, n_iter })
+        let labels = Labels::of_clusters(search.assignments);
+        Ok(CentroidClusters { centroids, labels, inertia, n_iter, spherical: self.config.spherical })
     }
+}
+
+/// Rows for coarse products, where these are faster.
+fn coarse_panels(rows: RowsView<'_>, n_clusters: usize) -> Option<CoarsePanels> {
+    if coarse::pays(n_clusters, rows.dim()) { CoarsePanels::pack(rows) } else { None }
+}
+
+/// The nearest centroid of every row, unit rows when `spherical`: the bits that [`Job::run`] ends with.
+///
+/// # Shapes
+/// - centroids: `[k, dim]`, result: `[n]`
+pub(super) fn nearest_centroids(rows: RowsView<'_>, centroids: &[f32], spherical: bool) -> Vec<u32> {
+    let k = centroids.len() / rows.dim();
+    let (panels, coarse) = (Panels::pack(rows), coarse_panels(rows, k));
+    let mut search = Search::new(rows, &panels, coarse.as_ref(), spherical, k);
+    search.assign(centroids);
+    search.assignments
 }
 
 /// `sum_i |x_i - c(i)|^2` by direct differences.
@@ -149,13 +167,19 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(job: &'a Job<'a>, k: usize) -> Self {
-        let n = job.rows.len();
+    fn new(
+        rows: RowsView<'a>,
+        panels: &'a Panels,
+        coarse: Option<&'a CoarsePanels>,
+        spherical: bool,
+        k: usize,
+    ) -> Self {
+        let n = rows.len();
         Self {
-            rows: job.rows,
-            panels: job.panels,
-            coarse: job.coarse.as_ref(),
-            spherical: job.config.spherical,
+            rows,
+            panels,
+            coarse,
+            spherical,
             assignments: vec![0; n],
             scores: vec![0.0; n],
             found: vec![0; n],

@@ -1,6 +1,7 @@
 //! k-means: seeding, Lloyd's rounds and restarts.
 
 mod balanced;
+mod clusters;
 mod empty;
 mod init;
 mod large;
@@ -8,11 +9,12 @@ mod lloyd;
 mod update;
 
 pub use balanced::BalancedKMeans;
+pub use clusters::CentroidClusters;
 pub use large::{HierarchicalKMeans, MiniBatchKMeans};
 
 use crate::error::{Result, check_setting};
 use crate::panels::Panels;
-use crate::progress::{Progress, Silent};
+use crate::progress::Progress;
 use crate::rows::{Codes, RowsView};
 use rayon::prelude::*;
 
@@ -35,7 +37,7 @@ pub enum Init {
 /// length, which is clustering by cosine similarity.
 ///
 /// Clusters that lose all their rows take the row farthest from its centroid. When there are fewer distinct rows than
-/// clusters the surplus clusters stay empty: [`Run::n_occupied`] tells. Not suited to clusters of very different size or
+/// clusters the surplus clusters stay empty: [`Labels::n_clusters`](crate::Labels::n_clusters) tells. Not suited to clusters of very different size or
 /// elongated shape; see Ward, average linkage and HDBSCAN in this crate.
 ///
 /// # Reference
@@ -66,21 +68,14 @@ impl KMeans {
         Self { n_clusters, init: Init::PlusPlus, n_init: 1, max_iter: 300, tol: 1e-4, seed: 0, spherical: false }
     }
 
-    /// Clusters `rows`.
+    /// Clusters `rows`. Reports after every round; the value is the fraction of rows that changed cluster.
     ///
     /// # Shapes
-    /// - rows: `[n, dim]`, assignments: `[n]`, centroids: `[n_clusters, dim]`
+    /// - rows: `[n, dim]`, labels: `[n]`, centroids: `[n_clusters, dim]`
     /// # Errors
-    /// - no rows, `n_clusters` outside `1..=n`, `n_init` or `max_iter` of 0, `tol` below 0, given centroids of another shape
-    pub fn fit(&self, rows: RowsView<'_>) -> Result<Run> {
-        self.fit_with(rows, &Silent)
-    }
-
-    /// [`KMeans::fit`] with reports after every round; their value is the fraction of rows that changed cluster.
-    ///
-    /// # Errors
-    /// - as [`KMeans::fit`], and when `progress` asks to stop
-    pub fn fit_with(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<Run> {
+    /// - no rows, `n_clusters` outside `1..=n`, `n_init` or `max_iter` of 0, `tol` below 0, given centroids of another shape, or
+    ///   `progress` asks to stop
+    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<CentroidClusters> {
         let n_init = if matches!(self.init, Init::Given(_)) { self.n_init.min(1) } else { self.n_init };
         check_setting(n_init > 0, "n_init", n_init, "at least 1")?;
         let runs = self.runs(rows, &(0..n_init as u64).map(|run| (self.seed, run)).collect::<Vec<_>>(), progress)?;
@@ -92,12 +87,17 @@ impl KMeans {
     /// One clustering per seed, each as [`KMeans::fit`] with `n_init` of 1 would give it, sharing the work of preparation.
     ///
     /// # Errors
-    /// - as [`KMeans::fit_with`]
-    pub fn fit_each(&self, rows: RowsView<'_>, seeds: &[u64], progress: &dyn Progress) -> Result<Vec<Run>> {
+    /// - as [`KMeans::fit`]
+    pub fn fit_each(
+        &self,
+        rows: RowsView<'_>,
+        seeds: &[u64],
+        progress: &dyn Progress,
+    ) -> Result<Vec<CentroidClusters>> {
         self.runs(rows, &seeds.iter().map(|&seed| (seed, 0)).collect::<Vec<_>>(), progress)
     }
 
-    fn runs(&self, rows: RowsView<'_>, seeds: &[(u64, u64)], progress: &dyn Progress) -> Result<Vec<Run>> {
+    fn runs(&self, rows: RowsView<'_>, seeds: &[(u64, u64)], progress: &dyn Progress) -> Result<Vec<CentroidClusters>> {
         self.check(rows)?;
         let unit = self.spherical.then(|| rows.normalized());
         let rows = unit.as_ref().map_or(rows, Codes::view);
@@ -127,36 +127,6 @@ impl KMeans {
             check_setting(start.len() == self.n_clusters, "given centroids", start.len(), self.n_clusters)?;
         }
         Ok(())
-    }
-}
-
-/// A finished clustering. All parts belong together: every row is assigned to the nearest of these centroids, and the
-/// inertia is that of these centroids.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    /// `[n_clusters, dim]`; unit rows when spherical.
-    pub centroids: Codes,
-    /// The cluster of every row, `[n]`.
-    pub assignments: Vec<u32>,
-    /// `sum_i |x_i - c(i)|^2`, over unit rows when spherical (there `2 (1 - cosine)` each).
-    pub inertia: f64,
-    /// Rounds made.
-    pub n_iter: usize,
-}
-
-impl Run {
-    /// Rows per cluster, `[n_clusters]`.
-    #[must_use]
-    pub fn sizes(&self) -> Vec<usize> {
-        let mut sizes = vec![0; self.centroids.len()];
-        self.assignments.iter().for_each(|&cluster| sizes[cluster as usize] += 1);
-        sizes
-    }
-
-    /// Clusters that have rows.
-    #[must_use]
-    pub fn n_occupied(&self) -> usize {
-        self.sizes().iter().filter(|&&size| size > 0).count()
     }
 }
 

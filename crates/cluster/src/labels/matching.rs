@@ -1,14 +1,15 @@
 //! Ids that survive a new clustering.
 
+use super::Labels;
 use super::relabel::ids_by_size;
 use crate::error::{Error, Result, check_setting};
-use crate::metrics::{best_matching, dense};
+use crate::quality::{best_matching, dense};
 
 /// New labels under old names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatchedIds {
     /// The id of every row, `[n]`; noise -1.
-    pub labels: Vec<i32>,
+    pub labels: Labels,
     /// `(label given, id)` for every new cluster, by rising label.
     pub ids: Vec<(i32, i32)>,
     /// Old ids that no new cluster took over, rising. They must not be used again.
@@ -61,7 +62,7 @@ pub fn match_ids(old: &[i32], new: &[i32], next_id: i32) -> Result<MatchedIds> {
         next += 1;
     }
     Ok(MatchedIds {
-        labels: new_dense.iter().map(|&cluster| ids[cluster]).collect(),
+        labels: Labels(new_dense.iter().map(|&cluster| ids[cluster]).collect()),
         ids: new_labels.iter().zip(&ids).filter(|&(&label, _)| label >= 0).map(|(&label, &id)| (label, id)).collect(),
         retired: old_labels.iter().zip(&kept).filter(|&(&id, &kept)| id >= 0 && !kept).map(|(&id, _)| id).collect(),
         next_id: next,
@@ -76,30 +77,30 @@ mod tests {
     fn a_permuted_clustering_keeps_every_id() {
         let old = [0, 0, 1, 1, 2, 2];
         let matched = match_ids(&old, &[9, 9, 4, 4, 7, 7], 3).unwrap();
-        assert_eq!(matched.labels, old);
+        assert_eq!(*matched.labels, old);
         assert_eq!((matched.retired, matched.next_id), (vec![], 3));
     }
 
     #[test]
     fn a_split_keeps_the_id_on_the_larger_part_and_appends_the_other() {
         let matched = match_ids(&[5, 5, 5, 5, 5, 2], &[0, 0, 1, 1, 1, 2], 8).unwrap();
-        assert_eq!(matched.labels, [8, 8, 5, 5, 5, 2]);
+        assert_eq!(*matched.labels, [8, 8, 5, 5, 5, 2]);
         assert_eq!(matched.next_id, 9);
     }
 
     #[test]
     fn retired_ids_are_named_and_never_used_again() {
         let first = match_ids(&[0, 0, 1, 1, 2], &[0, 0, 0, 0, 1], 3).unwrap();
-        assert_eq!((first.labels.as_slice(), first.retired.as_slice()), (&[0, 0, 0, 0, 2][..], &[1][..]));
+        assert_eq!((&*first.labels, first.retired.as_slice()), (&[0, 0, 0, 0, 2][..], &[1][..]));
         let second = match_ids(&first.labels, &[0, 0, 1, 1, 2], first.next_id).unwrap();
-        assert_eq!(second.labels, [0, 0, 3, 3, 2]);
+        assert_eq!(*second.labels, [0, 0, 3, 3, 2]);
         assert!(match_ids(&[0, 4], &[0, 1], 4).is_err());
     }
 
     #[test]
     fn noise_and_new_rows_take_no_part() {
         let matched = match_ids(&[-1, -1, 0, 0, -1], &[-1, 3, 3, 3, 1], 1).unwrap();
-        assert_eq!(matched.labels, [-1, 0, 0, 0, 1]);
+        assert_eq!(*matched.labels, [-1, 0, 0, 0, 1]);
         assert_eq!(matched.ids, [(1, 1), (3, 0)]);
     }
 }

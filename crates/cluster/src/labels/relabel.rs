@@ -1,6 +1,7 @@
 //! Ids by falling size.
 
-use crate::metrics::dense;
+use super::Labels;
+use crate::quality::dense;
 
 /// Renames clusters to `0..k` by falling size; equal sizes in the order of their first rows. Noise (any negative label)
 /// becomes -1.
@@ -8,10 +9,10 @@ use crate::metrics::dense;
 /// # Shapes
 /// - labels, result: `[n]`
 #[must_use]
-pub fn relabel_by_size(labels: &[i32]) -> Vec<i32> {
+pub fn relabel_by_size(labels: &[i32]) -> Labels {
     let ids = ids_by_size(labels);
     let (dense_labels, _) = dense(labels);
-    labels.iter().zip(dense_labels).map(|(&label, cluster)| if label < 0 { -1 } else { ids[cluster] }).collect()
+    Labels(dense_labels.into_iter().map(|cluster| ids[cluster]).collect())
 }
 
 /// The id of every different label, labels in rising order; -1 for negative ones.
@@ -38,9 +39,9 @@ mod tests {
 
     #[test]
     fn ids_fall_by_size_and_ties_go_to_the_first_row() {
-        assert_eq!(relabel_by_size(&[7, 3, 3, -1, 9, 9, 5]), [2, 0, 0, -1, 1, 1, 3]);
-        assert_eq!(relabel_by_size(&[-1, -2]), [-1, -1]);
-        assert_eq!(relabel_by_size(&[]), [0_i32; 0]);
+        assert_eq!(*relabel_by_size(&[7, 3, 3, -1, 9, 9, 5]), [2, 0, 0, -1, 1, 1, 3]);
+        assert_eq!(*relabel_by_size(&[-1, -2]), [-1, -1]);
+        assert_eq!(*relabel_by_size(&[]), [0_i32; 0]);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Neighbours against their definition.
 
 use super::*;
-use crate::random::Random;
+use crate::rng::Rng;
 use crate::rows::Codes;
 
 fn noise(n: usize, dim: usize, seed: u64) -> Codes {
-    let mut random = Random::new(seed);
-    Codes::new((0..n * dim).map(|_| random.normal() as f32).collect(), dim).unwrap()
+    let mut rng = Rng::seed_from_u64(seed);
+    Codes::new((0..n * dim).map(|_| rng.normal() as f32).collect(), dim).unwrap()
 }
 
 fn plain(query: &[f32], row: &[f32], metric: Metric) -> f64 {

@@ -1,7 +1,7 @@
 //! The largest eigenpairs of symmetric operators.
 
 use crate::lanes;
-use crate::random::Random;
+use crate::rng::Rng;
 use rayon::prelude::*;
 
 /// Eigenvalues, largest first, and their unit vectors.
@@ -35,8 +35,8 @@ pub(super) fn top_eigenpairs(
 ) -> Eigenpairs {
     let count = count.min(n);
     let width = (count + (count / 2).clamp(8, 24)).min(n);
-    let mut random = Random::stream(seed, 77);
-    let mut basis: Vec<Vec<f64>> = (0..width).map(|_| (0..n).map(|_| random.normal()).collect()).collect();
+    let mut rng = Rng::stream(seed, 77);
+    let mut basis: Vec<Vec<f64>> = (0..width).map(|_| (0..n).map(|_| rng.normal()).collect()).collect();
     orthonormalize(&mut basis);
     let mut previous = vec![f64::INFINITY; count];
     for round in 0..60 {
@@ -199,8 +199,8 @@ mod tests {
     use super::*;
 
     fn symmetric(n: usize, values: impl Fn(usize) -> f64) -> (Vec<f64>, Vec<Vec<f64>>) {
-        let mut random = Random::new(3);
-        let mut basis: Vec<Vec<f64>> = (0..n).map(|_| (0..n).map(|_| random.normal()).collect()).collect();
+        let mut rng = Rng::seed_from_u64(3);
+        let mut basis: Vec<Vec<f64>> = (0..n).map(|_| (0..n).map(|_| rng.normal()).collect()).collect();
         orthonormalize(&mut basis);
         let entry = |i: usize, j: usize| (0..n).map(|k| values(k) * basis[k][i] * basis[k][j]).sum();
         ((0..n * n).map(|at| entry(at / n, at % n)).collect(), basis)

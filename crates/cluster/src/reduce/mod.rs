@@ -5,6 +5,6 @@ mod pca;
 mod spectral;
 mod umap;
 
-pub use pca::Pca;
+pub use pca::{Pca, PrincipalComponents};
 pub use spectral::spectral_embedding;
 pub use umap::Umap;

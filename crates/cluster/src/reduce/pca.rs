@@ -5,7 +5,8 @@ use crate::error::{Result, check_setting};
 use crate::lanes;
 use crate::panels::Panels;
 use crate::products::products;
-use crate::random::Random;
+use crate::progress::{Progress, Step, report};
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 use rayon::prelude::*;
 
@@ -13,12 +14,21 @@ use rayon::prelude::*;
 const MAX_COVARIANCE: usize = 2048;
 const CHUNK_ROWS: usize = 2048;
 
+/// Settings of principal component analysis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pca {
+    /// Components to find; fewer are found where rows or columns allow no more.
+    pub n_components: usize,
+    /// Seed of all random draws: of rows where there are too many wide ones, and of the search for eigenvectors.
+    pub seed: u64,
+}
+
 /// The directions in which rows vary most.
 ///
 /// # Shapes
 /// - mean: `[dim]`, components: `[n_components, dim]`, unit and orthogonal, variances: `[n_components]`, falling
 #[derive(Debug, Clone, PartialEq)]
-pub struct Pca {
+pub struct PrincipalComponents {
     mean: Vec<f32>,
     components: Codes,
     variances: Vec<f64>,
@@ -26,18 +36,25 @@ pub struct Pca {
 }
 
 impl Pca {
-    /// Finds the first `n_components` components (fewer where rows or columns allow no more).
+    /// The first `n_components` components, with seed 0.
+    #[must_use]
+    pub fn new(n_components: usize) -> Self {
+        Self { n_components, seed: 0 }
+    }
+
+    /// Finds the components of `rows`, of which those wider than 2048 values are represented by at most 2048 sampled ones.
     ///
-    /// Rows wider than 2048 values are represented by at most 2048 sampled rows.
-    ///
+    /// # Shapes
+    /// - rows: `[n, dim]`
     /// # Errors
-    /// - no rows, or `n_components` of 0
-    pub fn fit(rows: RowsView<'_>, n_components: usize, seed: u64) -> Result<Self> {
+    /// - no rows, `n_components` of 0, or `progress` asks to stop
+    pub fn fit(&self, rows: RowsView<'_>, progress: &dyn Progress) -> Result<PrincipalComponents> {
         rows.require_rows("rows to reduce")?;
+        let Self { n_components, seed } = *self;
         check_setting(n_components > 0, "n_components", n_components, "at least 1")?;
         let sample;
         let rows = if rows.dim() > MAX_COVARIANCE && rows.len() > MAX_COVARIANCE {
-            let mut chosen = Random::stream(seed, 5).sample(rows.len(), MAX_COVARIANCE);
+            let mut chosen = Rng::stream(seed, 5).sample(rows.len(), MAX_COVARIANCE);
             chosen.sort_unstable();
             sample = rows.gather(&chosen);
             sample.view()
@@ -49,6 +66,8 @@ impl Pca {
         let mean = column_means(rows);
         let wide = dim > MAX_COVARIANCE;
         let (gram, size) = if wide { (row_products(rows, &mean), n) } else { (column_products(rows, &mean), dim) };
+        let step = |done| report(progress, Step { stage: "principal components", done, total: 2, value: f64::NAN });
+        step(1)?;
         let trace: f64 = (0..size).map(|i| gram[i * size + i]).sum();
         let pairs = if size <= 64 || count * 3 > size {
             let (mut values, mut vectors) = symmetric_eigen(gram, size);
@@ -68,15 +87,18 @@ impl Pca {
             fix_sign(&mut vector);
             components.extend(vector.iter().map(|&x| x as f32));
         }
+        step(2)?;
         let freedom = (n as f64 - 1.0).max(1.0);
-        Ok(Self {
+        Ok(PrincipalComponents {
             mean,
             components: Codes::trusted(components, dim),
             variances: pairs.values.iter().map(|value| value.max(0.0) / freedom).collect(),
             total_variance: trace / freedom,
         })
     }
+}
 
+impl PrincipalComponents {
     /// Variance along each component, with `n - 1`.
     #[must_use]
     pub fn variances(&self) -> &[f64] {
@@ -205,18 +227,19 @@ fn combine(rows: RowsView<'_>, mean: &[f32], weights: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Silent;
 
     fn stretched(n: usize, dim: usize) -> Codes {
-        let mut random = Random::new(8);
+        let mut rng = Rng::seed_from_u64(8);
         let scale = |c: usize| if c < 5 { 10.0 / (c + 1) as f64 } else { 0.1 };
-        Codes::new((0..n * dim).map(|at| (3.0 + scale(at % dim) * random.normal()) as f32).collect(), dim).unwrap()
+        Codes::new((0..n * dim).map(|at| (3.0 + scale(at % dim) * rng.normal()) as f32).collect(), dim).unwrap()
     }
 
     #[test]
     fn components_follow_the_columns_that_vary() {
         for (n, dim) in [(5000, 40), (3000, 200), (600, 2100)] {
             let rows = stretched(n, dim);
-            let pca = Pca::fit(rows.view(), 5, 0).unwrap();
+            let pca = Pca::new(5).fit(rows.view(), &Silent).unwrap();
             for c in 0..5 {
                 let expected = (10.0 / (c + 1) as f64).powi(2);
                 assert!((pca.variances()[c] / expected - 1.0).abs() <= 0.15, "{dim} {c} {}", pca.variances()[c]);
@@ -235,7 +258,7 @@ mod tests {
     #[test]
     fn all_components_keep_distances() {
         let rows = stretched(50, 7);
-        let turned = Pca::fit(rows.view(), 100, 0).unwrap().transform(rows.view(), 0.0).unwrap();
+        let turned = Pca::new(100).fit(rows.view(), &Silent).unwrap().transform(rows.view(), 0.0).unwrap();
         assert_eq!(turned.dim(), 7);
         for (i, j) in [(0, 1), (5, 40), (13, 30)] {
             let before = lanes::squared_distance(rows.row(i), rows.row(j));
@@ -246,7 +269,7 @@ mod tests {
     #[test]
     fn equal_rows_become_zeros() {
         let rows = Codes::new(vec![2.5; 30], 3).unwrap();
-        let turned = Pca::fit(rows.view(), 2, 0).unwrap().transform(rows.view(), 1.0).unwrap();
+        let turned = Pca::new(2).fit(rows.view(), &Silent).unwrap().transform(rows.view(), 1.0).unwrap();
         assert!(turned.data().iter().all(|x| x.abs() <= 1e-6));
     }
 }

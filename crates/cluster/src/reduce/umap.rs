@@ -4,8 +4,8 @@ use super::pca::Pca;
 use crate::error::{Error, Result, check_setting};
 use crate::graph::{Graph, fuse_graphs};
 use crate::neighbors::{Metric, Neighbors, nearest_others};
-use crate::progress::{Progress, Step, report};
-use crate::random::Random;
+use crate::progress::{Progress, Silent, Step, report};
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 
 /// Settings of UMAP.
@@ -95,14 +95,15 @@ impl Umap {
         } else {
             Codes::trusted(rows.data().to_vec(), rows.dim())
         };
-        let found = Pca::fit(unit.view(), self.n_components, self.seed)?.transform(unit.view(), 0.0)?;
+        let pca = Pca { n_components: self.n_components, seed: self.seed };
+        let found = pca.fit(unit.view(), &Silent)?.transform(unit.view(), 0.0)?;
         let largest = found.data().iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
         let scale = if largest > 0.0 { 10.0 / largest } else { 0.0 };
-        let mut random = Random::stream(self.seed, 11);
+        let mut rng = Rng::stream(self.seed, 11);
         let mut start = Vec::with_capacity(rows.len() * self.n_components);
         for row in found.view().iter() {
             let padded = row.iter().copied().chain(std::iter::repeat(0.0)).take(self.n_components);
-            start.extend(padded.map(|x| x * scale + 1e-3 * random.normal() as f32));
+            start.extend(padded.map(|x| x * scale + 1e-3 * rng.normal() as f32));
         }
         Ok(start)
     }
@@ -123,7 +124,7 @@ impl Umap {
             })
             .collect();
         edges.sort_unstable_by_key(|&(i, j, _, _)| (i, j));
-        let mut random = Random::stream(self.seed, 12);
+        let mut rng = Rng::stream(self.seed, 12);
         for epoch in 0..n_epochs {
             let rate = 1.0 - epoch as f32 / n_epochs as f32;
             let now = epoch as f32;
@@ -144,7 +145,7 @@ impl Umap {
                     }
                 }
                 for _ in 0..self.n_negatives {
-                    let other = random.below(n) * dim;
+                    let other = rng.below(n) * dim;
                     if other == i {
                         continue;
                     }
@@ -242,14 +243,13 @@ fn curve(min_dist: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::Silent;
     use crate::{silhouette, trustworthiness};
 
     fn groups() -> (Codes, Vec<i32>) {
-        let mut random = Random::new(6);
+        let mut rng = Rng::seed_from_u64(6);
         let labels: Vec<i32> = (0..240).map(|i| i % 6).collect();
         let shift = |row: usize, c: usize| if labels[row] as usize == c { 8.0 } else { 0.0 };
-        let data = (0..240 * 20).map(|at| (random.normal() + shift(at / 20, at % 20)) as f32).collect();
+        let data = (0..240 * 20).map(|at| (rng.normal() + shift(at / 20, at % 20)) as f32).collect();
         (Codes::new(data, 20).unwrap(), labels)
     }
 

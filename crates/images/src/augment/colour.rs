@@ -1,7 +1,7 @@
 //! Colour changes of a view, folded into one affine map of RGB.
 
 use super::ViewConfig;
-use crate::rng::Rng;
+use sporeprint_cluster::Rng;
 
 /// Weights of red, green and blue in grey (ITU-R BT.601), as Pillow's.
 pub(super) const LUMA: [f32; 3] = [0.299, 0.587, 0.114];

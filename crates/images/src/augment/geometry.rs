@@ -1,7 +1,7 @@
 //! Which part of an image a view shows, and where each of its pixels comes from.
 
 use super::ViewConfig;
-use crate::rng::Rng;
+use sporeprint_cluster::Rng;
 
 /// A crop, perhaps mirrored and turned, of an image.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use super::{ViewConfig, colour};
 use crate::cache::ImageCache;
 use crate::resize::{Taps, apply};
 use crate::rgb::{RgbImage, RgbView};
-use crate::rng::Rng;
+use sporeprint_cluster::Rng;
 
 /// One augmented view of `size` x `size` pixels.
 ///

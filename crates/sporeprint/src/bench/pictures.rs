@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
 use rayon::prelude::*;
+use sporeprint_cluster::Rng;
 
 use super::works::BenchError;
 use crate::images::FoundImage;
-use crate::rng::Rng;
 
 /// Sides of a drawn photograph in pixels.
 pub(super) const SIDES: [usize; 2] = [1024, 768];

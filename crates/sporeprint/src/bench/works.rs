@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use burn::tensor::Device;
-use sporeprint_cluster::{Init, KMeans, Metric, RowsView, nearest};
+use sporeprint_cluster::{Init, KMeans, Metric, Rng, RowsView, nearest};
 use thiserror::Error;
 
 use super::estimate::{CLUSTERS, clusters_measured};
@@ -16,7 +16,6 @@ use crate::config::NetworkError;
 use crate::encoder::BuildEncoder;
 use crate::images::{CacheConfig, CacheError, CodeView, FoundImage, ImageCache};
 use crate::progress::Silent;
-use crate::rng::Rng;
 use crate::train::{Aggregation, Learner, Position, Pretraining, Setup, TrainError};
 
 /// Photographs that are drawn, unless a batch is larger.
@@ -206,7 +205,7 @@ impl<'a> Bench<'a> {
         let k_means = KMeans { init: Init::Random, tol: 0.0, ..KMeans::new(n_clusters) };
         let mut rounds = 1;
         let whole = self.median(|| {
-            rounds = k_means.fit(rows)?.n_iter.max(1);
+            rounds = k_means.fit(rows, &sporeprint_cluster::Silent)?.n_iter.max(1);
             Ok(())
         })?;
         let flops = 2.0 * (rows.len() * n_clusters * dim) as f64;

@@ -1,9 +1,10 @@
 //! A picture: ground, light, and one to three mushrooms of a kind.
 
+use sporeprint_cluster::Rng;
+
 use super::noise::{cells, rough};
 use super::shapes::{Kind, Shape, Surface, step};
 use crate::images::RgbImage;
-use crate::rng::Rng;
 
 type Colour = [f32; 3];
 

@@ -3,8 +3,9 @@
 //! Coordinates: x from the axis, y upwards from the foot, the mushroom about one unit high. `mark` at a point is how much
 //! of the second colour it has; nothing else tells kinds apart.
 
+use sporeprint_cluster::Rng;
+
 use super::noise::{cells, smooth};
-use crate::rng::Rng;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -1,6 +1,6 @@
 //! Seeded initial values: the same bytes for the same seed, whatever the thread or the backend.
 
-use crate::rng::Rng;
+use sporeprint_cluster::Rng;
 
 /// Draws the initial values of one part of a network.
 ///

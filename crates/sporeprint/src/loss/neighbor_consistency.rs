@@ -120,8 +120,9 @@ fn softmax(row: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
+    use sporeprint_cluster::Rng;
+
     use super::*;
-    use crate::rng::Rng;
 
     fn scores(n: usize, seed: u64) -> Vec<f32> {
         let mut rng = Rng::new(seed);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fs_err as fs;
-use sporeprint_cluster::{CodesScore, CompareCodes, RowsView};
+use sporeprint_cluster::{CodesScore, CompareCodes, RowsView, Silent};
 
 use super::adapt;
 use super::codes::{CodeSource, before_training, beside, weights};
@@ -290,7 +290,8 @@ fn compare(
     }
     let rows = codes.iter().map(|(rows, dim)| RowsView::new(rows, *dim)).collect::<Result<Vec<_>, _>>()?;
     let settings = CompareCodes { seed: session.config.seed, ..CompareCodes::new(n_clusters) };
-    let scores: Vec<_> = kinds.iter().copied().zip(settings.run(&rows, rows.first().copied())?).collect();
+    let found = settings.compare(&rows, rows.first().copied(), &Silent)?;
+    let scores: Vec<_> = kinds.iter().copied().zip(found).collect();
     let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Embed))?;
     for (name, figures) in figures(&scores) {
         let line = Metric::new("choose-codes", 0.0).text("codes", &name);

@@ -29,7 +29,7 @@ pub(super) fn choose_k(session: &Session, rows: RowsView<'_>, observer: &dyn Obs
         observer.advance(step.done as u64, &format!("modularity {:.3}", step.value));
         if observer.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let choice = ChooseK { seed: session.config.seed, ..ChooseK::default() }.run(rows, &watch)?;
+    let choice = ChooseK { seed: session.config.seed, ..ChooseK::default() }.fit(rows, &watch)?;
     observer.end();
     let figures = |e: &sporeprint_cluster::Evidence| {
         [("modularity", e.modularity), ("silhouette", e.silhouette), ("stability", e.stability)]

@@ -155,9 +155,10 @@ fn sampled_map(
 
 #[cfg(test)]
 mod tests {
+    use sporeprint_cluster::Rng;
+
     use super::*;
     use crate::progress::Silent;
-    use crate::rng::Rng;
 
     #[test]
     fn rows_that_are_not_drawn_lie_among_those_of_their_group() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sporeprint_cluster::{CompareCodes, RowsView};
+use sporeprint_cluster::{CompareCodes, RowsView, Silent};
 
 use super::StageError;
 use super::choice::{by_name, file};
@@ -24,7 +24,7 @@ pub fn compare_runs(runs: &[RunDir], n_clusters: usize) -> Result<Vec<BTreeMap<S
         codes.iter().map(|codes| RowsView::new(&codes.data, codes.shape[1])).collect::<Result<Vec<_>, _>>()?;
     let start = common_start(runs)?;
     let reference = start.as_ref().map(|codes| RowsView::new(&codes.data, codes.shape[1])).transpose()?;
-    let scores = CompareCodes::new(n_clusters).run(&candidates, reference)?;
+    let scores = CompareCodes::new(n_clusters).compare(&candidates, reference, &Silent)?;
     Ok(scores.iter().map(by_name).collect())
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use sporeprint_cluster::{
-    Metric, Neighbors, RowsView, agreement, knn_accuracy, modularity, nearest_others_of, sampled_trustworthiness,
-    silhouette,
+    Metric, Neighbors, RowsView, Silent, agreement, knn_accuracy, modularity, nearest_others_of,
+    sampled_trustworthiness, silhouette,
 };
 
 use super::choice::{self, codes_before_training};
@@ -182,9 +182,8 @@ impl Judge<'_> {
 
     /// k-means on prepared codes.
     fn k_means_on(&self, name: &str, rows: RowsView<'_>) -> Result<Quality, StageError> {
-        let run = k_means(self.session, self.n_clusters).fit(rows)?;
-        let found: Vec<i32> = run.assignments.iter().map(|&a| a as i32).collect();
-        self.quality(name, rows, &found)
+        let run = k_means(self.session, self.n_clusters).fit(rows, &Silent)?;
+        self.quality(name, rows, &run.labels)
     }
 
     /// Figures of a grouping of some codes.

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use sporeprint_cluster::{
-    BalancedKMeans, Codes, Graph, Hdbscan, HierarchicalKMeans, KMeans, Linkage, MiniBatchKMeans, Neighbors, Pca,
-    Progress, RowsView, Run, Step, Umap, agglomerate, consensus_graph, diffuse, fuse_graphs, local_scaling, modularity,
+    BalancedKMeans, Codes, Graph, Hdbscan, HierarchicalKMeans, KMeans, Labels, Linkage, MiniBatchKMeans, Neighbors,
+    Pca, Progress, Rng, RowsView, Silent, Step, Umap, consensus_graph, diffuse, fuse_graphs, local_scaling, modularity,
     mutual_graph, nearest_others, spectral_embedding,
 };
 
@@ -15,7 +15,6 @@ use crate::config::HeadObjective;
 use crate::config::{ClusterConfig, ClusterCount, Method, Space};
 use crate::embeddings::{Embeddings, EmbeddingsError};
 use crate::progress::Observer;
-use crate::rng::Rng;
 use crate::run::Session;
 use crate::run::tables::Metric;
 use crate::train::CodesHead;
@@ -103,10 +102,9 @@ fn with_head(
         let space = space(session, codes, &near, &[], observer)?;
         by_number(session, space.as_ref().map_or(codes, Codes::view), n_clusters, &near, &watch(observer))?
     } else {
-        let start: Vec<u32> = labels.iter().map(|&label| label as u32).collect();
-        let found = head.labels(rows, &near, &start, n_clusters, &watch(observer))?;
+        let found = head.labels(rows, &near, &labels, n_clusters, &watch(observer))?;
         observer.end();
-        found.iter().map(|&label| label as i32).collect()
+        found
     };
     let (before, after) = (modularity(&near, &labels)?, modularity(&near, &found)?);
     let is_kept = after > before;
@@ -155,7 +153,10 @@ fn space(
     let asked = |otherwise: usize| config.components.unwrap_or(otherwise).min(n);
     Ok(Some(match config.space(n) {
         Space::Codes => return Ok(None),
-        Space::Pca => Pca::fit(rows, asked(PCA_COMPONENTS), seed)?.transform(rows, 0.5)?,
+        Space::Pca => {
+            let pca = Pca { n_components: asked(PCA_COMPONENTS), seed };
+            pca.fit(rows, &Silent)?.transform(rows, 0.5)?
+        }
         Space::Diffusion => diffuse(rows, &graph()?, config.diffusion_rounds, config.diffusion_strength)?,
         Space::Spectral => {
             let as_clusters = match config.n_clusters {
@@ -189,7 +190,7 @@ fn by_density(config: &ClusterConfig, rows: RowsView<'_>, observer: &dyn Observe
     let size = config.min_cluster_size.unwrap_or((rows.len() / 100).clamp(fewest, most));
     let hdbscan = Hdbscan { min_cluster_size: size, min_samples: MIN_SAMPLES.min(size).min(rows.len()) };
     observer.begin("clusters", 0);
-    let labels = hdbscan.fit(rows, &watch(observer))?.labels;
+    let labels = hdbscan.fit(rows, &watch(observer))?.labels.into_vec();
     observer.end();
     let n_noise = labels.iter().filter(|&&label| label < 0).count();
     if n_noise == labels.len() {
@@ -208,12 +209,12 @@ fn by_number(
 ) -> Result<Vec<i32>, StageError> {
     let config = &session.config.cluster;
     let start = k_means(session, n_clusters);
-    let run: Run = match config.method {
-        Method::Kmeans if rows.len() <= config.mini_batch_above => start.fit_with(rows, progress)?,
+    let found = match config.method {
+        Method::Kmeans if rows.len() <= config.mini_batch_above => start.fit(rows, progress)?,
         Method::Kmeans | Method::Minibatch => {
             MiniBatchKMeans { config: start, ..MiniBatchKMeans::new(n_clusters) }.fit(rows, progress)?
         }
-        Method::Spherical => KMeans { spherical: true, ..start }.fit_with(rows, progress)?,
+        Method::Spherical => KMeans { spherical: true, ..start }.fit(rows, progress)?,
         Method::Hierarchical => {
             let levels = HierarchicalKMeans::new(n_clusters);
             let config = KMeans { n_init: start.n_init.min(3), seed: start.seed, ..levels.config.clone() };
@@ -222,13 +223,13 @@ fn by_number(
         Method::Balanced => {
             BalancedKMeans { start, slack: config.slack, ..BalancedKMeans::new(n_clusters) }.fit(rows, progress)?
         }
-        Method::Ward => return Ok(agglomerate(rows, Linkage::Ward, progress)?.cut(n_clusters)?),
-        Method::Average => return Ok(agglomerate(rows, Linkage::Average, progress)?.cut(n_clusters)?),
+        Method::Ward => return Ok(Linkage::Ward.fit(rows, progress)?.cut(n_clusters)?.into_vec()),
+        Method::Average => return Ok(Linkage::Average.fit(rows, progress)?.cut(n_clusters)?.into_vec()),
         Method::Consensus => return consensus(session, rows, n_clusters, neighbors, progress),
         // Finds its own number and has gone another way.
         Method::Hdbscan => return by_density(config, rows, &crate::progress::Silent),
     };
-    Ok(run.assignments.iter().map(|&cluster| cluster as i32).collect())
+    Ok(found.labels.into_vec())
 }
 
 /// Partitions of different fineness, the share of them in which neighbours are together as a graph, and that graph's
@@ -241,18 +242,18 @@ fn consensus(
     progress: &dyn Progress,
 ) -> Result<Vec<i32>, StageError> {
     let config = &session.config.cluster;
-    let mut partitions: Vec<Vec<i32>> = Vec::new();
+    let mut partitions: Vec<Labels> = Vec::new();
     for at in 0..config.n_partitions {
         // As many clusters as wanted, half as many more, twice as many: finer ones tell where coarse ones err.
         let k = (n_clusters * (2 + at % 3) / 2).min(rows.len());
         let start = k_means(session, k);
-        let run = KMeans { n_init: 1, seed: start.seed ^ (at as u64 + 1), ..start }.fit_with(rows, progress)?;
-        partitions.push(run.assignments.iter().map(|&cluster| cluster as i32).collect());
+        let run = KMeans { n_init: 1, seed: start.seed ^ (at as u64 + 1), ..start }.fit(rows, progress)?;
+        partitions.push(run.labels);
     }
-    let views: Vec<&[i32]> = partitions.iter().map(Vec::as_slice).collect();
+    let views: Vec<&[i32]> = partitions.iter().map(|labels| &**labels).collect();
     let near = neighbors.first(config.graph_neighbors.min(rows.len() - 1));
     let graph = consensus_graph(&near, &views)?;
     let vectors = spectral_embedding(&graph, n_clusters.min(rows.len()), session.config.seed)?;
-    let run = k_means(session, n_clusters).fit_with(vectors.view(), progress)?;
-    Ok(run.assignments.iter().map(|&cluster| cluster as i32).collect())
+    let run = k_means(session, n_clusters).fit(vectors.view(), progress)?;
+    Ok(run.labels.into_vec())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sporeprint_cluster::{
     Codes, DuplicateRule, Hashes, Metric, Neighbors, RowsView, centroids_of, describe_clusters, describe_rows,
-    match_ids, near_duplicates_among, relabel_by_size,
+    match_ids, near_duplicates, relabel_by_size,
 };
 
 use super::search::LISTED;
@@ -12,7 +12,7 @@ use super::{Images, StageError};
 use crate::run::tables::{Assignment, ClusterRow, NeighborTable};
 
 /// Near-duplicates: alike to the network and in at most this many of the perceptual hash's 256 bits.
-const DUPLICATES: DuplicateRule = DuplicateRule { min_similarity: 0.8, max_bits: 20, n_neighbors: LISTED };
+const DUPLICATES: DuplicateRule = DuplicateRule { min_similarity: 0.8, max_bits: 20 };
 /// Least cosine of codes whose images nobody has.
 const SAME_CODE: f32 = 0.99;
 /// Robust standard deviations over the cluster's median distance at which an image counts as odd (an outlier of 1).
@@ -41,11 +41,11 @@ pub(super) fn ids(labels: &[i32], before: Option<&Before>) -> Result<(Vec<i32>, 
     match before {
         None => {
             let next_id = by_size.iter().max().map_or(0, |&last| last + 1);
-            Ok((by_size, next_id))
+            Ok((by_size.into_vec(), next_id))
         }
         Some(before) => {
             let matched = match_ids(&before.labels, &by_size, before.next_id)?;
-            Ok((matched.labels, matched.next_id))
+            Ok((matched.labels.into_vec(), matched.next_id))
         }
     }
 }
@@ -126,10 +126,10 @@ fn neighbor_table(listed: &Neighbors, metric: Metric) -> NeighborTable {
 fn duplicates(rows: RowsView<'_>, neighbors: &Neighbors, images: &Images) -> Result<Vec<Option<u32>>, StageError> {
     if (0..images.len()).all(|image| images.place(image).is_none()) {
         let rule = DuplicateRule { min_similarity: SAME_CODE, ..DUPLICATES };
-        return Ok(near_duplicates_among(rows, neighbors, None, rule)?);
+        return Ok(near_duplicates(rows, neighbors, None, rule)?);
     }
     let bits: Vec<u64> = (0..images.len()).flat_map(|image| hash(images, image)).collect();
-    Ok(near_duplicates_among(rows, neighbors, Some(Hashes::new(&bits, 4)?), DUPLICATES)?)
+    Ok(near_duplicates(rows, neighbors, Some(Hashes::new(&bits, 4)?), DUPLICATES)?)
 }
 
 /// The perceptual hash of an image. Flat pictures resemble each other in it whatever their colour, so they get a hash of

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use sporeprint_cluster::{Init, KMeans, RowsView, nearest};
+use sporeprint_cluster::{Init, KMeans, Rng, RowsView, nearest};
 
 use self::crops::Crop;
 use self::head::from_principal_components;
@@ -30,7 +30,6 @@ use crate::loss::{
 };
 use crate::neighbors::{Clusterings, NeighborSets};
 use crate::progress::{Observer, Silent};
-use crate::rng::Rng;
 
 /// Up to here the exact softmax over the bank is affordable.
 const EXACT_SOFTMAX_IMAGES: usize = 100_000;
@@ -199,7 +198,7 @@ impl<'a> Aggregation<'a> {
                             n_init: 20,
                             ..KMeans::new(self.setup.n_clusters.min(cache.n_images()))
                         };
-                        let run = k_means.fit(RowsView::new(&codes, dim)?)?;
+                        let run = k_means.fit(RowsView::new(&codes, dim)?, &sporeprint_cluster::Silent)?;
                         (ClusterHardness::new(run.centroids.into_data(), dim), None)
                     }
                 };
@@ -334,6 +333,6 @@ pub fn clusterings(
     let seeds: Vec<u64> =
         (first..first + config.clusterings as u64).map(|n| Rng::for_stage(seed, "clusterings", n).next_u64()).collect();
     let runs = k_means.fit_each(rows, &seeds, &sporeprint_cluster::Silent)?;
-    let labels = runs.into_iter().flat_map(|run| run.assignments).collect();
+    let labels = runs.iter().flat_map(|run| run.labels.iter().map(|&label| label as u32)).collect();
     Ok(Clusterings::new(labels, n_images))
 }

@@ -3,6 +3,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
+use sporeprint_cluster::Rng;
 
 use super::average::WeightAverage;
 use super::checkpoint::Checkpoint;
@@ -14,7 +15,6 @@ use crate::config::TrainEncoderConfig;
 use crate::encoder::{Encoder, MOMENTUM, Mode, NamedTensor, export, import, values};
 use crate::images::{CodeView, ImageCache};
 use crate::loss::{CodeLoss, UnitCodes, cross_entropy, instance_softmax};
-use crate::rng::Rng;
 use crate::run::tables::Metric;
 
 /// An encoder whose head gives class scores, in training.

@@ -138,9 +138,10 @@ fn rescaled(centroids: usize, overlap: f64, n_images: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use sporeprint_cluster::Rng;
+
     use super::*;
     use crate::bank::normalise;
-    use crate::rng::Rng;
 
     /// Unit rows around `k` directions.
     fn rows(n: usize, k: usize, noise: f64) -> Vec<f32> {

@@ -1,11 +1,10 @@
 //! Codes of whitened patches over a dictionary learnt from the folder by k-means.
 
 use rayon::prelude::*;
-use sporeprint_cluster::{KMeans, Pca, RowsView};
+use sporeprint_cluster::{KMeans, Pca, Rng, RowsView, Silent};
 
 use super::SIDE;
 use crate::encoder::NamedTensor;
-use crate::rng::Rng;
 
 const PATCH: usize = 6;
 const PATCH_DIM: usize = PATCH * PATCH * 3;
@@ -67,10 +66,10 @@ impl PatchDictionary {
             })
             .collect();
         let rows = RowsView::new(&patches, PATCH_DIM)?;
-        let pca = Pca::fit(rows, COMPONENTS, seed)?;
+        let pca = Pca { n_components: COMPONENTS, seed }.fit(rows, &Silent)?;
         let white = pca.transform(rows, 1.0)?;
         let n_atoms = ATOMS.min(white.len());
-        let run = KMeans { max_iter: 30, seed, spherical: true, ..KMeans::new(n_atoms) }.fit(white.view())?;
+        let run = KMeans { max_iter: 30, seed, spherical: true, ..KMeans::new(n_atoms) }.fit(white.view(), &Silent)?;
         let floor = 1e-10 * pca.variances().first().copied().unwrap_or(0.0);
         let scale = |v: f64| if v > floor { (1.0 / v.sqrt()) as f32 } else { 0.0 };
         let whitening = (pca.components().view().iter().zip(pca.variances()))

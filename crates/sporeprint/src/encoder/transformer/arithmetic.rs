@@ -2,44 +2,7 @@
 //!
 //! Sums run in sixteen fixed lanes, so that they do not depend on the instruction set's width.
 
-/// Runs a closure compiled for the widest instruction set of this processor.
-#[inline(always)]
-pub(super) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
-    struct Work<F>(F);
-    impl<R, F: FnOnce() -> R> pulp::WithSimd for Work<F> {
-        type Output = R;
-
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _simd: S) -> R {
-            (self.0)()
-        }
-    }
-    pulp::Arch::new().dispatch(Work(work))
-}
-
-const LANES: usize = 16;
-
-#[inline(always)]
-fn sum(row: &[f32], term: impl Fn(f32) -> f32) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    let mut chunks = row.chunks_exact(LANES);
-    for chunk in &mut chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += term(x);
-        }
-    }
-    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-        *lane += term(x);
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
+use sporeprint_cluster::lanes::{LANES, dispatch, sum};
 
 /// `e^x` within 2e-7 of its value; 0 below -87, finite above 88.
 ///

@@ -1,6 +1,6 @@
 //! A linear head that starts from what the encoder tells apart already.
 
-use sporeprint_cluster::{Error, Pca, RowsView};
+use sporeprint_cluster::{Error, Pca, RowsView, Silent};
 
 use super::Setup;
 use crate::encoder::Encoder;
@@ -31,7 +31,7 @@ pub(in crate::train) fn principal_components(
     dim: usize,
     seed: u64,
 ) -> Result<(Vec<f32>, Vec<f32>), Error> {
-    let pca = Pca::fit(rows, dim, seed)?;
+    let pca = Pca { n_components: dim, seed }.fit(rows, &Silent)?;
     let mut weight = pca.components().data().to_vec();
     let mut bias: Vec<f32> = (weight.chunks_exact(rows.dim()).take(dim))
         .map(|w| -w.iter().zip(pca.mean()).map(|(w, m)| w * m).sum::<f32>())

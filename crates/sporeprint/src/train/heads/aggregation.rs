@@ -1,5 +1,5 @@
 use burn::tensor::Device;
-use sporeprint_cluster::{Error, Metric, Progress, RowsView, Step, nearest};
+use sporeprint_cluster::{Error, Metric, Progress, Rng, RowsView, Step, nearest};
 
 use super::{CodesHead, Head, SCALE, check_finite, falling, joined, tensor};
 use crate::bank::MemoryBank;
@@ -8,7 +8,6 @@ use crate::config::{AggregateConfig, Objective};
 use crate::encoder::{Linear, trained, values};
 use crate::loss::{UnitCodes, local_aggregation};
 use crate::neighbors::NeighborSets;
-use crate::rng::Rng;
 use crate::train::aggregate::{EPSILON, clusterings, principal_components};
 use crate::train::proportions::Proportions;
 use crate::train::sgd::{InTraining, Sgd};

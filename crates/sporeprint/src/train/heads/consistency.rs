@@ -1,12 +1,11 @@
 use burn::tensor::Device;
-use sporeprint_cluster::{Error, Neighbors, Progress, RowsView, Step};
+use sporeprint_cluster::{Error, Neighbors, Progress, Rng, RowsView, Step};
 
 use super::{CodesHead, Head, check_finite, falling, joined, tensor};
 use crate::config::HeadObjective;
 use crate::config::SgdConfig;
 use crate::encoder::values;
 use crate::loss::{cross_entropy, scan, temi};
-use crate::rng::Rng;
 use crate::train::sgd::{InTraining, Sgd};
 
 /// Steps that teach the head the clusters it starts from, and steps in which neighbours have to agree.
@@ -36,10 +35,10 @@ impl CodesHead {
         &self,
         rows: RowsView<'_>,
         neighbors: &Neighbors,
-        labels: &[u32],
+        labels: &[i32],
         n_clusters: usize,
         progress: &dyn Progress,
-    ) -> Result<Vec<u32>, Error> {
+    ) -> Result<Vec<i32>, Error> {
         let Self { objective, n_layers, seed } = *self;
         let (n, device) = (rows.len(), Device::flex().autodiff());
         assert!(
@@ -57,7 +56,7 @@ impl CodesHead {
             let outputs = head.forward(tensor(rows, &images, &device));
             let scores = values(outputs.clone().inner());
             let (loss, sum) = if step < FIRST_STEPS {
-                let of_batch: Vec<u32> = images.iter().map(|&image| labels[image as usize]).collect();
+                let of_batch: Vec<u32> = images.iter().map(|&image| labels[image as usize] as u32).collect();
                 let found = cross_entropy(&scores, &of_batch, n_clusters, 0.0);
                 (found.loss, joined(outputs, found.gradient, &device))
             } else {
@@ -90,8 +89,8 @@ impl CodesHead {
 }
 
 /// The first of the largest scores.
-fn largest(row: &[f32]) -> u32 {
-    (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best }) as u32
+fn largest(row: &[f32]) -> i32 {
+    (0..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best }) as i32
 }
 
 #[cfg(test)]
@@ -114,8 +113,8 @@ mod tests {
         });
         let rows = RowsView::new(&data, dim).expect("finite rows");
         let near = nearest_others(rows, 10, Metric::Cosine).expect("neighbours");
-        let right: Vec<u32> = (0..n as u32).map(|row| row % k as u32).collect();
-        let start: Vec<u32> =
+        let right: Vec<i32> = (0..n as i32).map(|row| row % k as i32).collect();
+        let start: Vec<i32> =
             right.iter().enumerate().map(|(at, &l)| if at % 5 == 0 { (l + 1) % 4 } else { l }).collect();
         for objective in [HeadObjective::Scan, HeadObjective::Temi] {
             for n_layers in [1, 2] {

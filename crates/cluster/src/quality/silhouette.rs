@@ -3,7 +3,7 @@
 use super::contingency::dense;
 use crate::error::{Error, Result, check_setting};
 use crate::neighbors::Metric;
-use crate::random::Random;
+use crate::rng::Rng;
 use crate::rows::{Codes, RowsView};
 use rayon::prelude::*;
 
@@ -64,7 +64,7 @@ pub fn sampled_silhouette(
     kept.iter().zip(&clusters).for_each(|(&row, &cluster)| members[cluster].push(row));
     let (mut sample, mut sample_clusters, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for (cluster, members) in members.iter().enumerate() {
-        let mut chosen = Random::stream(seed, cluster as u64).sample(members.len(), per_cluster);
+        let mut chosen = Rng::stream(seed, cluster as u64).sample(members.len(), per_cluster);
         chosen.sort_unstable();
         weights.push(members.len() as f64 / chosen.len() as f64);
         sample_clusters.extend(std::iter::repeat_n(cluster, chosen.len()));

@@ -73,7 +73,7 @@ pub(crate) fn best_matching(values: &[i64], n_rows: usize, n_columns: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::rng::Rng;
 
     fn best_by_trying(values: &[i64], n_rows: usize, n_columns: usize, row: usize, used: &mut Vec<bool>) -> i64 {
         if row == n_rows {
@@ -96,10 +96,10 @@ mod tests {
 
     #[test]
     fn the_matching_is_the_best_of_all() {
-        let mut random = Random::new(11);
+        let mut rng = Rng::seed_from_u64(11);
         for (n_rows, n_columns) in [(1, 1), (3, 3), (4, 6), (6, 4), (5, 5), (1, 5), (5, 1)] {
             for _ in 0..20 {
-                let values: Vec<i64> = (0..n_rows * n_columns).map(|_| random.below(20) as i64).collect();
+                let values: Vec<i64> = (0..n_rows * n_columns).map(|_| rng.below(20) as i64).collect();
                 let matching = best_matching(&values, n_rows, n_columns);
                 let mut used: Vec<usize> = matching.iter().flatten().copied().collect();
                 assert_eq!(used.len(), n_rows.min(n_columns));

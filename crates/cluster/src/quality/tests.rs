@@ -67,8 +67,8 @@ fn figures_of_rows_equal_scikit_learn() {
 
 #[test]
 fn a_sample_comes_close_to_the_whole_trustworthiness() {
-    let mut random = crate::random::Random::new(5);
-    let data: Vec<f32> = (0..600 * 4).map(|_| random.normal() as f32).collect();
+    let mut rng = crate::rng::Rng::seed_from_u64(5);
+    let data: Vec<f32> = (0..600 * 4).map(|_| rng.normal() as f32).collect();
     let rows = Codes::new(data, 4).unwrap();
     let plane: Vec<f32> = rows.view().iter().flat_map(|row| [row[0], row[1]]).collect();
     let plane = Codes::new(plane, 2).unwrap();
@@ -82,12 +82,12 @@ fn a_sample_comes_close_to_the_whole_trustworthiness() {
 
 #[test]
 fn a_stratified_sample_comes_close_to_the_full_silhouette() {
-    let mut random = crate::random::Random::new(2);
+    let mut rng = crate::rng::Rng::seed_from_u64(2);
     let mut data = Vec::new();
     let mut labels = Vec::new();
     for (cluster, size) in [400, 300, 40].into_iter().enumerate() {
         for _ in 0..size {
-            data.extend((0..6).map(|c| (random.normal() + if c == cluster { 4.0 } else { 0.0 }) as f32));
+            data.extend((0..6).map(|c| (rng.normal() + if c == cluster { 4.0 } else { 0.0 }) as f32));
             labels.push(cluster as i32);
         }
     }
@@ -99,8 +99,8 @@ fn a_stratified_sample_comes_close_to_the_full_silhouette() {
 
 #[test]
 fn cosine_silhouettes_without_pairs_equal_those_of_all_pairs() {
-    let mut random = crate::random::Random::new(8);
-    let mut data: Vec<f32> = (0..60 * 5).map(|_| random.normal() as f32).collect();
+    let mut rng = crate::rng::Rng::seed_from_u64(8);
+    let mut data: Vec<f32> = (0..60 * 5).map(|_| rng.normal() as f32).collect();
     // A row of zeros has no direction, and two of another cluster have the same.
     data[..5].fill(0.0);
     data.copy_within(50..55, 55);

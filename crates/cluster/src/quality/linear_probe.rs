@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result, check_setting};
 use crate::lanes::{dispatch, dot};
-use crate::random::Random;
+use crate::rng::Rng;
 use crate::rows::RowsView;
 
 /// Rows whose share of the gradient is computed at once; fixed, so that sums do not depend on the number of threads.
@@ -83,13 +83,11 @@ impl LinearProbe {
     /// The rows of each class, shuffled, go round the folds; the round goes on from class to class.
     fn assign_folds(&self, targets: &[usize], n_classes: usize) -> Vec<usize> {
         let mut folds = vec![0; targets.len()];
-        let mut random = Random::new(self.seed);
+        let mut rng = Rng::seed_from_u64(self.seed);
         let mut next = 0;
         for class in 0..n_classes {
             let mut rows: Vec<usize> = (0..targets.len()).filter(|&i| targets[i] == class).collect();
-            for last in (1..rows.len()).rev() {
-                rows.swap(last, random.below(last + 1));
-            }
+            rng.shuffle(&mut rows);
             for row in rows {
                 folds[row] = next % self.folds;
                 next += 1;
@@ -246,9 +244,9 @@ mod tests {
 
     /// Two columns of noise, and one that tells three classes by its level.
     fn blobs(n: usize, separation: f32) -> (Vec<f32>, Vec<i32>) {
-        let mut random = Random::new(5);
+        let mut rng = Rng::seed_from_u64(5);
         let classes: Vec<i32> = (0..n).map(|i| (i % 3) as i32 - 1).collect();
-        let mut noise = || random.normal() as f32;
+        let mut noise = || rng.normal() as f32;
         let codes = classes.iter().flat_map(|&c| [noise(), separation * c as f32 + 0.2 * noise(), noise()]).collect();
         (codes, classes)
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::neighbors::Neighbors;
-use crate::random::Random;
+use crate::rng::Rng;
 
 /// Fraction of rows whose class is the most frequent one among their neighbours; equal counts go to the smaller class, as in
 /// scikit-learn's `KNeighborsClassifier`. With the table of [`nearest_others`](crate::nearest_others) this is the
@@ -85,7 +85,7 @@ pub fn sampled_trustworthiness(
     crate::error::check_setting(k >= 1 && 2 * k < n, "k", k, allowed)?;
     crate::error::check_setting(n_sampled >= 1, "n_sampled", n_sampled, "at least 1")?;
     let mut sample: Vec<u32> =
-        if n_sampled < n { Random::stream(seed, 0).sample(n, n_sampled) } else { (0..n as u32).collect() };
+        if n_sampled < n { Rng::stream(seed, 0).sample(n, n_sampled) } else { (0..n as u32).collect() };
     sample.sort_unstable();
     let penalties: Vec<u64> = sample
         .par_iter()

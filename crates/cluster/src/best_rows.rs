@@ -83,7 +83,7 @@ impl Sink for BestSink<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
+    use crate::rng::Rng;
 
     fn naive(queries: RowsView<'_>, bank: RowsView<'_>, bias: &[f32]) -> Vec<u32> {
         let best = |query: &[f32]| {
@@ -98,9 +98,9 @@ mod tests {
 
     #[test]
     fn the_best_row_is_that_of_the_plain_loop_for_every_shape() {
-        let mut random = Random::new(3);
+        let mut rng = Rng::seed_from_u64(3);
         for (n, k, dim) in [(1, 1, 1), (7, 3, 5), (64, 6, 16), (65, 7, 33), (130, 40, 128), (300, 5000, 64)] {
-            let mut table = |rows: usize| (0..rows * dim).map(|_| random.normal() as f32).collect::<Vec<f32>>();
+            let mut table = |rows: usize| (0..rows * dim).map(|_| rng.normal() as f32).collect::<Vec<f32>>();
             let (queries, bank, bias) = (table(n), table(k), table(k));
             let (queries, bank) = (RowsView::trusted(&queries, dim), RowsView::trusted(&bank, dim));
             let (mut indices, mut scores) = (vec![0; n], vec![0.0; n]);
@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn equal_rows_tie_to_the_lower_index_wherever_they_lie() {
-        let mut random = Random::new(4);
-        let row: Vec<f32> = (0..37).map(|_| random.normal() as f32).collect();
+        let mut rng = Rng::seed_from_u64(4);
+        let row: Vec<f32> = (0..37).map(|_| rng.normal() as f32).collect();
         let bank: Vec<f32> = row.iter().copied().cycle().take(37 * 50).collect();
         let (mut indices, mut scores) = ([9; 1], [0.0; 1]);
         let queries = Panels::pack(RowsView::trusted(&row, 37));

@@ -2,7 +2,7 @@
 
 use super::sweep::{CoarseSink, TILE, WIDTH, sweep};
 use super::{CoarseBank, CoarsePanels, chains};
-use crate::best::best_rows;
+use crate::best_rows::best_rows;
 use crate::panels::Panels;
 use crate::rows::RowsView;
 use rayon::prelude::*;
@@ -108,10 +108,10 @@ impl CoarsePanels {
 mod tests {
     use super::super::sweep::plain;
     use super::*;
-    use crate::random::Random;
+    use crate::rng::Rng;
 
-    fn table(random: &mut Random, n: usize, dim: usize, spread: impl Fn(usize) -> f64) -> Vec<f32> {
-        (0..n * dim).map(|at| (random.normal() * spread(at / dim)) as f32).collect()
+    fn table(rng: &mut Rng, n: usize, dim: usize, spread: impl Fn(usize) -> f64) -> Vec<f32> {
+        (0..n * dim).map(|at| (rng.normal() * spread(at / dim)) as f32).collect()
     }
 
     fn both(queries: &[f32], bank: &[f32], bias: &[f32], dim: usize) -> usize {
@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn indices_and_scores_are_those_of_single_precision() {
-        let mut random = Random::new(5);
+        let mut rng = Rng::seed_from_u64(5);
         for (n, k, dim) in [(1, 1, 1), (17, 3, 5), (64, 6, 16), (65, 7, 33), (130, 40, 128), (200, 3000, 64)] {
-            let (queries, bank) = (table(&mut random, n, dim, |_| 1.0), table(&mut random, k, dim, |_| 0.3));
+            let (queries, bank) = (table(&mut rng, n, dim, |_| 1.0), table(&mut rng, k, dim, |_| 0.3));
             let bias: Vec<f32> = bank.chunks(dim).map(|row| -0.5 * row.iter().map(|x| x * x).sum::<f32>()).collect();
             both(&queries, &bank, &bias, dim);
             let repeated = both(&queries, &bank, &vec![0.0; k], dim);
@@ -142,19 +142,19 @@ mod tests {
 
     #[test]
     fn rows_of_very_different_length_and_large_biases_cost_time_only() {
-        let mut random = Random::new(6);
-        let queries = table(&mut random, 100, 32, |row| 10.0_f64.powi(row as i32 % 9 - 4));
-        let bank = table(&mut random, 50, 32, |row| 10.0_f64.powi(row as i32 % 5 - 2));
+        let mut rng = Rng::seed_from_u64(6);
+        let queries = table(&mut rng, 100, 32, |row| 10.0_f64.powi(row as i32 % 9 - 4));
+        let bank = table(&mut rng, 50, 32, |row| 10.0_f64.powi(row as i32 % 5 - 2));
         for scale in [0.0, 1.0, 1e6, 1e30] {
-            let bias: Vec<f32> = (0..50).map(|_| (random.normal() * scale) as f32).collect();
+            let bias: Vec<f32> = (0..50).map(|_| (rng.normal() * scale) as f32).collect();
             both(&queries, &bank, &bias, 32);
         }
     }
 
     #[test]
     fn equal_rows_tie_to_the_lower_index() {
-        let mut random = Random::new(7);
-        let row = table(&mut random, 1, 37, |_| 1.0);
+        let mut rng = Rng::seed_from_u64(7);
+        let row = table(&mut rng, 1, 37, |_| 1.0);
         let bank: Vec<f32> = row.iter().copied().cycle().take(37 * 50).collect();
         assert_eq!(both(&row, &bank, &[0.0; 50], 37), 1);
     }
@@ -167,9 +167,9 @@ mod tests {
 
     #[test]
     fn vectors_find_what_the_definition_finds() {
-        let mut random = Random::new(8);
+        let mut rng = Rng::seed_from_u64(8);
         for (k, dim) in [(1, 2), (5, 7), (6, 32), (100, 65)] {
-            let (queries, bank) = (table(&mut random, WIDTH, dim, |_| 1.0), table(&mut random, k, dim, |_| 1.0));
+            let (queries, bank) = (table(&mut rng, WIDTH, dim, |_| 1.0), table(&mut rng, k, dim, |_| 1.0));
             let packed = CoarsePanels::pack(RowsView::trusted(&queries, dim)).unwrap();
             let bias = vec![0.1; k];
             let rounded = CoarseBank::round(RowsView::trusted(&bank, dim), None, Some(&bias), packed.scale).unwrap();
