@@ -38,7 +38,7 @@ fn centred(rows: &[f32], dim: usize) -> Vec<f32> {
     let mut out: Vec<f32> =
         rows.chunks_exact(dim).flat_map(|row| row.iter().zip(&mean).map(|(&x, m)| x - *m as f32)).collect();
     out.chunks_exact_mut(dim).for_each(|row| {
-        sporeprint::bank::normalise(row);
+        sporeprint::rows::normalize(row);
     });
     out
 }

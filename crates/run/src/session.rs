@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{RunDir, Stage, write_atomically};
 use crate::config::RunConfig;
+use crate::tables::{Metric, MetricsLog, TableError};
 
 /// What to do when the run directory holds a run already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,6 +237,17 @@ impl Session {
     /// Length of the metrics log where a stage began: a stage started anew takes back the lines after it.
     pub fn metrics_before(&self, stage: Stage) -> u64 {
         self.marks.done.range(..stage).next_back().map_or(0, |(_, n_bytes)| *n_bytes)
+    }
+
+    /// Adds lines to the log of the run.
+    ///
+    /// # Errors
+    /// When the log cannot be written.
+    pub fn log(&self, lines: &[Metric]) -> Result<(), TableError> {
+        let path = self.dir.metrics();
+        let n_bytes = if path.exists() { fs::metadata(&path)?.len() } else { 0 };
+        let mut log = MetricsLog::open(&path, n_bytes)?;
+        Ok(lines.iter().try_for_each(|line| log.append(line))?)
     }
 
     fn save_stages(&self) -> Result<(), SessionError> {

@@ -2,6 +2,8 @@
 
 use sporeprint_cluster::Rng;
 
+use crate::rows::normalize;
+
 /// One unit row per image, `[n_images, dim]`, row-major.
 ///
 /// The bank is plain data. It never enters automatic differentiation, so that a checkpoint is a file of rows and the
@@ -23,7 +25,7 @@ impl MemoryBank {
         let mut rows = vec![0.0; n_images * dim];
         for row in rows.chunks_exact_mut(dim) {
             // A draw of length zero has no direction; it is as good as impossible, and drawing again costs nothing.
-            while normalise(row) == 0.0 {
+            while normalize(row) == 0.0 {
                 row.iter_mut().for_each(|x| *x = rng.normal() as f32);
             }
         }
@@ -41,7 +43,7 @@ impl MemoryBank {
     pub fn primed(mut codes: Vec<f32>, dim: usize) -> Self {
         assert!(dim > 0 && codes.len().is_multiple_of(dim), "{} values are not rows of {dim}", codes.len());
         codes.chunks_exact_mut(dim).for_each(|row| {
-            normalise(row);
+            normalize(row);
         });
         Self { rows: codes, dim }
     }
@@ -55,7 +57,7 @@ impl MemoryBank {
         Self { rows, dim }
     }
 
-    /// `u_i <- normalise((1 - mixing_rate) u_i + mixing_rate v_i)` for the images of one batch.
+    /// `u_i <- normalize((1 - mixing_rate) u_i + mixing_rate v_i)` for the images of one batch.
     ///
     /// Call it after the loss: updated before, each row would hold half of its own query.
     /// Returns the mean distance that the rows moved. Where both halves cancel, the row stays.
@@ -74,7 +76,7 @@ impl MemoryBank {
             for ((m, &u), &v) in mixed.iter_mut().zip(row.iter()).zip(code) {
                 *m = (1.0 - mixing_rate) * u + mixing_rate * v;
             }
-            if normalise(&mut mixed) > 0.0 {
+            if normalize(&mut mixed) > 0.0 {
                 movement += row.iter().zip(&mixed).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
                 row.copy_from_slice(&mixed);
             }
@@ -101,15 +103,6 @@ impl MemoryBank {
     pub fn dim(&self) -> usize {
         self.dim
     }
-}
-
-/// Scales `row` to unit length in place and returns the length it had; a row of zeros stays as it is.
-pub fn normalise(row: &mut [f32]) -> f32 {
-    let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if length > 0.0 {
-        row.iter_mut().for_each(|x| *x /= length);
-    }
-    length
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! How long work tells what it does, and how it is asked to stop.
 
+use std::ops::ControlFlow;
+
+use sporeprint_cluster::Step;
+
 use crate::run::tables::Metric;
 
 /// Watches a stage. Implementations draw bars, write lines, or do nothing.
@@ -29,5 +33,13 @@ impl Observer for Silent {
     fn note(&self, _text: &str) {}
     fn interrupted(&self) -> bool {
         false
+    }
+}
+
+/// Tells an observer of the steps of a computation, and stops it when the person asks to.
+pub fn steps(observer: &dyn Observer) -> impl Fn(Step) -> ControlFlow<()> + Sync + '_ {
+    move |step: Step| {
+        observer.advance(step.done as u64, "");
+        if observer.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

@@ -68,8 +68,8 @@ fn import(file: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Imag
 
 /// Clusters, measures and shows the codes of a run.
 fn regroup(session: &mut Session, images: &Images, sort: Option<SortArg>, talk: &Talk) -> Result<()> {
-    stages::cluster(session, images, talk)?;
-    stages::evaluate(session, images, talk)?;
+    let clustered = stages::cluster(session, images, talk)?;
+    stages::evaluate(session, images, clustered.as_ref(), talk)?;
     if let Some(how) = sort {
         stages::sort_into_folders(session, images, how == SortArg::Copies)?;
     }
@@ -130,7 +130,7 @@ pub(crate) fn add(args: &AddVerb, json: bool, talk: &Talk) -> Result<Outcome> {
         regroup(&mut session, &images, None, talk)?;
     } else if added.n_new > 0 {
         if images.labels().is_some() {
-            stages::evaluate(&mut session, &images, talk)?;
+            stages::evaluate(&mut session, &images, None, talk)?;
         } else if session.dir.evaluation().exists() {
             // Its figures are those of the images before.
             fs_err::remove_file(session.dir.evaluation())?;

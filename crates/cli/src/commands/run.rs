@@ -81,8 +81,8 @@ fn begin(args: &RunArgs, config: RunConfig, talk: &Talk) -> Result<(Session, Ima
 /// What `run` and `demo` do once the encoder is trained.
 pub(crate) fn finish(session: &mut Session, images: &Images, sort: Option<SortArg>, talk: &dyn Observer) -> Result<()> {
     stages::embed(session, images, talk)?;
-    stages::cluster(session, images, talk)?;
-    stages::evaluate(session, images, talk)?;
+    let clustered = stages::cluster(session, images, talk)?;
+    stages::evaluate(session, images, clustered.as_ref(), talk)?;
     if let Some(how) = sort {
         stages::sort_into_folders(session, images, how == SortArg::Copies)?;
     }

@@ -87,8 +87,8 @@ fn run(trial: &Trial, out: &Path, talk: &Talk) -> Result<()> {
     stages::pretrain(&mut session, &images, interval, talk)?;
     stages::aggregate(&mut session, &images, interval, talk)?;
     stages::embed(&mut session, &images, talk)?;
-    stages::cluster(&mut session, &images, talk)?;
-    stages::evaluate(&mut session, &images, talk)?;
+    let clustered = stages::cluster(&mut session, &images, talk)?;
+    stages::evaluate(&mut session, &images, clustered.as_ref(), talk)?;
     Ok(())
 }
 

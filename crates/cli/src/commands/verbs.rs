@@ -57,7 +57,7 @@ pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<O
     }
     let probes = args.probe.iter().map(|name| name.parse()).collect::<Result<Vec<Probe>, _>>()?;
     session.redo_from(Stage::Evaluate)?;
-    stages::evaluate(&mut session, &images, talk)?;
+    stages::evaluate(&mut session, &images, None, talk)?;
     if !probes.is_empty() {
         stages::probe(&session, &images, &probes)?;
     }

@@ -59,7 +59,7 @@ pub enum Space {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Geometry {
-    /// Direction counts: rows are scaled to unit length, their mean taken off (see [`ClusterConfig::centre`]) and scaled
+    /// Direction counts: rows are scaled to unit length, their mean taken off (see [`ClusterConfig::center`]) and scaled
     /// again.
     #[default]
     Cosine,
@@ -100,7 +100,7 @@ pub struct ClusterConfig {
     /// Rounds of each run.
     pub max_iter: usize,
     /// Subtracts the mean code before normalising: codes behind a ReLU all lie in one orthant.
-    pub centre: bool,
+    pub center: bool,
     /// Columns of the space; unset: 32 principal components, 10 of UMAP, as many eigenvectors as clusters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub components: Option<usize>,
@@ -141,7 +141,7 @@ impl Default for ClusterConfig {
             metric: Geometry::default(),
             n_init: 10,
             max_iter: 100,
-            centre: true,
+            center: true,
             components: None,
             head: None,
             head_layers: 1,

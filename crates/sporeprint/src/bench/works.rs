@@ -9,13 +9,14 @@ use thiserror::Error;
 use super::estimate::{CLUSTERS, clusters_measured};
 use super::memory::{forget_peak, peak_bytes};
 use super::{BenchConfig, Measurement, Work, pictures};
-use crate::bank::{MemoryBank, normalise};
+use crate::bank::MemoryBank;
 use crate::batch::{self, Source};
 use crate::config::AggregateConfig;
 use crate::config::NetworkError;
 use crate::encoder::BuildEncoder;
 use crate::images::{CacheConfig, CacheError, CodeView, FoundImage, ImageCache};
 use crate::progress::Silent;
+use crate::rows::normalize;
 use crate::train::{Aggregation, Learner, Position, Pretraining, Setup, TrainError};
 
 /// Photographs that are drawn, unless a batch is larger.
@@ -193,7 +194,7 @@ impl<'a> Bench<'a> {
         for (row, values) in rows.chunks_exact_mut(dim).enumerate() {
             let centre = &centres[row % CLUSTERS * dim..][..dim];
             values.iter_mut().zip(centre).for_each(|(value, centre)| *value += centre);
-            normalise(values);
+            normalize(values);
         }
         rows
     }

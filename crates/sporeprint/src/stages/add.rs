@@ -3,18 +3,14 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use sporeprint_cluster::RowsView;
-
 use super::assign::{Clusters, find_new};
 use super::choice;
-use super::cluster::write_tables;
+use super::cluster::{grouper, write_tables};
 use super::images::skipped_rows;
 use super::import::{entries_of, free_name, with_files, write_codes};
-use super::prepare::{metric, prepare_alike};
-use super::search::neighbors;
-use super::tables::{Tables, place_on_map};
 use super::{Images, StageError, save_labels};
 use crate::embeddings::Embeddings;
+use crate::grouping::{Prepared, Tables, place_on_map};
 use crate::images::{ImageCache, ImageEntry};
 use crate::progress::Observer;
 use crate::run::tables::{read_assignments, write_skipped};
@@ -136,10 +132,10 @@ fn finish(
     codes.truncate(n_before * dim);
     codes.extend(new);
 
-    let rows = prepare_alike(codes.clone(), clusters.center(), &session.config.cluster);
-    let rows = RowsView::new(&rows, dim)?;
-    let neighbors = neighbors(session, rows, observer)?;
-    let tables = Tables::new(rows, &labels, &neighbors, metric(&session.config.cluster), images)?;
+    let prepared = Prepared::alike(codes.clone(), clusters.center(), &session.config.cluster);
+    let (neighbors, line) = grouper(session, observer).neighbors(&prepared)?;
+    let tables = Tables::new(&prepared, &labels, &neighbors, &images.described())?;
+    session.log(line.as_slice())?;
     write_codes(session, &codes, dim)?;
     write_tables(session, &tables, dim)?;
     if session.dir.map().exists() {

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use sporeprint_cluster::{Assigned, Assigner, Codes, Metric, RowsView};
+use sporeprint_cluster::{Assigned, Assigner, Codes, Metric};
 
 use super::choice;
 use super::images::root;
 use super::import::entries_of;
-use super::prepare::prepare_alike;
 use super::{Images, StageError};
 use crate::embeddings::Embeddings;
+use crate::grouping::Prepared;
 use crate::images::{FindOptions, FoundImage, ImageCache, Skipped, find_images};
 use crate::progress::Observer;
 use crate::run::tables::{read_assignments, read_clusters};
@@ -111,11 +111,10 @@ impl Clusters {
         let mut codes = read_npy::<f32>(&session.dir.embeddings())?.data;
         // An `add` that was killed may have left more codes than images.
         codes.truncate(labels.len() * dim);
-        let rows = prepare_alike(codes, &center, &session.config.cluster);
-        let rows = RowsView::new(&rows, dim)?;
+        let prepared = Prepared::alike(codes, &center, &session.config.cluster);
         let all = Codes::new(read_npy::<f32>(&session.dir.centroids())?.data, dim)?;
         let centroids = all.view().gather(&ids.iter().map(|&id| id as u32).collect::<Vec<_>>());
-        let assigner = Assigner::new(rows, &labels, centroids, Metric::Euclidean, KEEP)?;
+        let assigner = Assigner::new(prepared.view()?, &labels, centroids, Metric::Euclidean, KEEP)?;
         Ok(Self { assigner, ids, center })
     }
 
@@ -130,8 +129,8 @@ impl Clusters {
 
     /// The cluster of every code, `[n, dim]`, as its place among the ids in use.
     pub(super) fn assign(&self, session: &Session, codes: Vec<f32>) -> Result<Vec<Assigned>, StageError> {
-        let rows = prepare_alike(codes, &self.center, &session.config.cluster);
-        Ok(self.assigner.assign(RowsView::new(&rows, self.center.len())?)?)
+        let prepared = Prepared::alike(codes, &self.center, &session.config.cluster);
+        Ok(self.assigner.assign(prepared.view()?)?)
     }
 
     /// The id of an assigned row; noise where it is unknown.

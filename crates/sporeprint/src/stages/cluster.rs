@@ -1,35 +1,94 @@
 //! Codes to clusters and the tables about them.
 
 use fs_err as fs;
-use sporeprint_cluster::{Neighbors, RowsView, Umap, nearest};
 
 use super::choice::codes_before_training;
-use super::choose_k::choose_k;
 use super::images::root;
-use super::partition::{partition, watch};
-use super::prepare::{Prepared, metric, prepare};
-use super::search::neighbors;
-use super::tables::{Before, Tables, ids};
 use super::{Images, StageError};
-use crate::config::{ClusterCount, Method};
+use crate::config::ClusterCount;
+use crate::embeddings::{Embeddings, EmbeddingsError};
+use crate::grouping::{Context, Former, Grouper, Grouping, Prepared, Tables};
 use crate::progress::Observer;
-use crate::run::tables::{MetricsLog, read_assignments, write_assignments, write_clusters, write_neighbors};
+use crate::run::tables::{
+    MetricsLog, read_assignments, write_assignments, write_clusters, write_k_curve, write_neighbors,
+};
 use crate::run::{Session, Stage, read_npy, write_npy};
 
-/// Images up to which all are drawn into the map by UMAP, and how many of more are: its rounds are serial.
-const MAX_DRAWN: usize = 100_000;
-const SAMPLE_DRAWN: usize = 20_000;
+/// Clusters that were just made: what later stages would have to read back.
+#[derive(Debug)]
+pub struct Clustered {
+    /// The clusters.
+    pub grouping: Grouping,
+    /// What is known of each image and each cluster.
+    pub tables: Tables,
+}
 
-/// The clusters that this run had before, whose ids are to be kept; images added since were in none.
-fn before(session: &Session, n_images: usize) -> Result<Option<Before>, StageError> {
-    let path = session.dir.assignments();
-    let Some(next_id) = session.next_cluster_id() else { return Ok(None) };
-    if !path.exists() {
+/// Who groups the codes of this run.
+pub(super) fn grouper<'a>(session: &'a Session, observer: &'a dyn Observer) -> Grouper<'a> {
+    Grouper { config: &session.config.cluster, seed: session.config.seed, observer }
+}
+
+/// Groups the codes and writes `assignments`, `clusters.csv`, `centroids.npy`, `center.npy`, `neighbors.parquet`,
+/// `map.npy` and, where the number was chosen, `k_curve.json`. Gives nothing where that is done already.
+///
+/// # Errors
+/// When the run has no codes yet, they cannot be clustered, or the disk is full.
+pub fn cluster(
+    session: &mut Session,
+    images: &Images,
+    observer: &dyn Observer,
+) -> Result<Option<Clustered>, StageError> {
+    if session.is_done(Stage::Cluster) {
         return Ok(None);
     }
-    let mut labels: Vec<i32> = read_assignments(&path)?.iter().map(|a| a.cluster).collect();
-    labels.resize(n_images, -1);
-    Ok(Some(Before { labels, next_id }))
+    session.config.check_images(images.len())?;
+    let config = &session.config.cluster;
+    let prepared = prepared_codes(session, images)?;
+    let features = features(session, images.len())?;
+    let before_training = match config.n_clusters {
+        ClusterCount::Auto => codes_before_training(session, images, observer)?,
+        ClusterCount::Fixed(_) => None,
+    };
+    let before_training = before_training.map(|(codes, dim)| Prepared::new(codes, dim, config));
+    let former = former(session, images.len())?;
+    let context = Context { features: &features, before_training: before_training.as_ref(), former: former.as_ref() };
+    let grouping = grouper(session, observer).group(prepared, context)?;
+    let tables = grouping.tables(&images.described())?;
+    write(session, &grouping, &tables)?;
+    session.mark_done(Stage::Cluster)?;
+    Ok(Some(Clustered { grouping, tables }))
+}
+
+/// Everything that a clustering leaves, written once all of it is known.
+fn write(session: &mut Session, grouping: &Grouping, tables: &Tables) -> Result<(), StageError> {
+    let dir = session.dir.clone();
+    // Lines, curve and names of an earlier clustering say nothing of this one.
+    let mut log = MetricsLog::open(&dir.metrics(), session.metrics_before(Stage::Cluster))?;
+    grouping.log.iter().try_for_each(|line| log.append(line))?;
+    for stale in [dir.k_curve(), dir.names()] {
+        if stale.exists() {
+            fs::remove_file(stale)?;
+        }
+    }
+    if let Some(curve) = &grouping.k_curve {
+        write_k_curve(&dir.k_curve(), curve)?;
+    }
+    let center = grouping.prepared.center();
+    write_npy(&dir.center(), &[center.len()], center)?;
+    session.set_next_cluster_id(grouping.next_id)?;
+    write_tables(session, tables, center.len())?;
+    if let Some(map) = &grouping.map {
+        write_npy(&dir.map(), &[map.len() / 2, 2], map)?;
+    }
+    Ok(())
+}
+
+/// Writes the tables that describe a clustering.
+pub(super) fn write_tables(session: &Session, tables: &Tables, dim: usize) -> Result<(), StageError> {
+    write_npy(&session.dir.centroids(), &[tables.centroids.len() / dim, dim], &tables.centroids)?;
+    write_assignments(&session.dir, &tables.assignments)?;
+    write_clusters(&session.dir.clusters_csv(), &tables.clusters)?;
+    Ok(write_neighbors(&session.dir.neighbors(), &tables.neighbors)?)
 }
 
 /// The codes of the run, `[n_images, dim]` and `dim`.
@@ -48,128 +107,55 @@ pub(super) fn codes(session: &Session, images: &Images) -> Result<(Vec<f32>, usi
     Ok((codes.data, codes.shape[1]))
 }
 
-/// Groups the codes and writes `assignments`, `clusters.csv`, `centroids.npy`, `center.npy`, `neighbors.parquet` and
-/// `map.npy`.
+fn prepared_codes(session: &Session, images: &Images) -> Result<Prepared, StageError> {
+    let (codes, dim) = codes(session, images)?;
+    Ok(Prepared::new(codes, dim, &session.config.cluster))
+}
+
+/// A clustering that lies in the run already.
 ///
 /// # Errors
-/// When the run has no codes yet, they cannot be clustered, or the disk is full.
-pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
-    if session.is_done(Stage::Cluster) {
-        return Ok(());
-    }
-    let (codes, dim) = codes(session, images)?;
-    session.config.check_images(images.len())?;
-    let config = &session.config.cluster;
-    let Prepared { rows, center } = prepare(codes, dim, config);
-    let rows = RowsView::new(&rows, dim)?;
-    let metric = metric(config);
-    // Lines and curve of an earlier clustering say nothing of this one.
-    drop(MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Cluster))?);
-    if session.dir.k_curve().exists() {
-        fs::remove_file(session.dir.k_curve())?;
-    }
-    // Names are those of the clusters before.
-    if session.dir.names().exists() {
-        fs::remove_file(session.dir.names())?;
-    }
-    let neighbors = neighbors(session, rows, observer)?;
-    let n_clusters = match config.n_clusters {
-        ClusterCount::Fixed(k) => k,
-        // HDBSCAN finds its own.
-        ClusterCount::Auto if config.method == Method::Hdbscan => 0,
-        ClusterCount::Auto => number_of_clusters(session, rows, images, observer)?,
-    };
-    let labels = partition(session, rows, n_clusters, &neighbors, observer)?;
-    let (labels, next_id) = ids(&labels, before(session, images.len())?.as_ref())?;
-    let tables = Tables::new(rows, &labels, &neighbors, metric, images)?;
-    write_npy(&session.dir.center(), &[dim], &center)?;
-    session.set_next_cluster_id(next_id)?;
-    write_tables(session, &tables, dim)?;
-    if images.len() > 2 {
-        draw_map(session, rows, &neighbors, observer)?;
-    }
-    Ok(session.mark_done(Stage::Cluster)?)
-}
-
-/// `-k auto`: by the codes before training, where the run has them, else by its own.
-fn number_of_clusters(
+/// When a file of it cannot be read.
+pub(super) fn read_grouping(
     session: &Session,
-    rows: RowsView<'_>,
     images: &Images,
     observer: &dyn Observer,
-) -> Result<usize, StageError> {
-    let Some((codes, dim)) = codes_before_training(session, images, observer)? else {
-        return choose_k(session, rows, observer);
-    };
-    let before = prepare(codes, dim, &session.config.cluster).rows;
-    choose_k(session, RowsView::new(&before, dim)?, observer)
+) -> Result<Grouping, StageError> {
+    let (codes, _) = codes(session, images)?;
+    let center = read_npy::<f32>(&session.dir.center())?.data;
+    let prepared = Prepared::alike(codes, &center, &session.config.cluster);
+    let (neighbors, _) = grouper(session, observer).neighbors(&prepared)?;
+    let labels = read_assignments(&session.dir.assignments())?.iter().map(|a| a.cluster).collect();
+    let map = session.dir.map();
+    let map = if map.exists() { Some(read_npy::<f32>(&map)?.data) } else { None };
+    let next_id = session.next_cluster_id().unwrap_or(0);
+    Ok(Grouping { prepared, neighbors, labels, next_id, k_curve: None, map, log: Vec::new() })
 }
 
-/// Writes the tables that describe a clustering.
-pub(super) fn write_tables(session: &Session, tables: &Tables, dim: usize) -> Result<(), StageError> {
-    write_npy(&session.dir.centroids(), &[tables.centroids.len() / dim, dim], &tables.centroids)?;
-    write_assignments(&session.dir, &tables.assignments)?;
-    write_clusters(&session.dir.clusters_csv(), &tables.clusters)?;
-    Ok(write_neighbors(&session.dir.neighbors(), &tables.neighbors)?)
-}
-
-/// Writes `map.npy`: two numbers per image, near for images with near codes.
-fn draw_map(
-    session: &Session,
-    rows: RowsView<'_>,
-    neighbors: &Neighbors,
-    observer: &dyn Observer,
-) -> Result<(), StageError> {
-    let metric = metric(&session.config.cluster);
-    observer.begin("map", 0);
-    let umap = Umap { seed: session.config.seed, metric, ..Umap::default() };
-    let map = if rows.len() > MAX_DRAWN {
-        sampled_map(&umap, rows, SAMPLE_DRAWN, observer)?
-    } else {
-        umap.fit_neighbors(rows, &[&neighbors.first(super::search::MAPPED)], &watch(observer))?.into_data()
-    };
-    observer.end();
-    Ok(write_npy(&session.dir.map(), &[rows.len(), 2], &map)?)
-}
-
-/// A map of evenly spaced rows, in which every other row takes the mean place of its three nearest.
-fn sampled_map(
-    umap: &Umap,
-    rows: RowsView<'_>,
-    n_sampled: usize,
-    observer: &dyn Observer,
-) -> Result<Vec<f32>, StageError> {
-    let step = rows.len().div_ceil(n_sampled);
-    let sample = rows.gather(&(0..rows.len() as u32).step_by(step).collect::<Vec<_>>());
-    let drawn = umap.fit(sample.view(), &watch(observer))?;
-    let near = nearest(rows, sample.view(), 3.min(sample.len()), umap.metric)?;
-    let place = |row: usize, axis: usize| {
-        if row.is_multiple_of(step) {
-            return drawn.row(row / step)[axis];
+/// The files with other kinds of codes that the settings name.
+fn features(session: &Session, n_rows: usize) -> Result<Vec<Prepared>, StageError> {
+    let config = &session.config.cluster;
+    let block = |file: &std::path::PathBuf| {
+        let block = Embeddings::read(file, None)?;
+        if block.len() != n_rows {
+            let found = format!("{} rows", block.len());
+            let expected = format!("{n_rows}, one for each image of the run");
+            let hint = "--features takes other codes of the same images, in the order of their index";
+            return Err(EmbeddingsError::Unfit { path: file.clone(), found, expected, hint }.into());
         }
-        let of = near.indices_of(row);
-        of.iter().map(|&other| drawn.row(other as usize)[axis]).sum::<f32>() / of.len() as f32
+        Ok(Prepared::new(block.rows, block.dim, config))
     };
-    Ok((0..rows.len()).flat_map(|row| [place(row, 0), place(row, 1)]).collect())
+    config.features.iter().map(block).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use sporeprint_cluster::Rng;
-
-    use super::*;
-    use crate::progress::Silent;
-
-    #[test]
-    fn rows_that_are_not_drawn_lie_among_those_of_their_group() {
-        let mut rng = Rng::new(4);
-        let data: Vec<f32> =
-            (0..300 * 4).map(|at| if at / 4 % 3 == at % 4 { 9.0 } else { 0.0 } + rng.range(-1.0, 1.0)).collect();
-        let rows = RowsView::new(&data, 4).expect("finite rows");
-        let map = sampled_map(&Umap::default(), rows, 80, &Silent).expect("a map");
-        let labels: Vec<i32> = (0..300).map(|row| row % 3).collect();
-        let map = RowsView::new(&map, 2).expect("finite places");
-        let apart = sporeprint_cluster::silhouette(map, &labels, sporeprint_cluster::Metric::Euclidean);
-        assert!(apart.expect("three groups") > 0.6);
+/// The clusters that this run had before, whose ids are to be kept; images added since were in none.
+fn former(session: &Session, n_images: usize) -> Result<Option<Former>, StageError> {
+    let path = session.dir.assignments();
+    let Some(next_id) = session.next_cluster_id() else { return Ok(None) };
+    if !path.exists() {
+        return Ok(None);
     }
+    let mut labels: Vec<i32> = read_assignments(&path)?.iter().map(|a| a.cluster).collect();
+    labels.resize(n_images, -1);
+    Ok(Some(Former { labels, next_id }))
 }

@@ -51,6 +51,9 @@ pub enum StageError {
     /// Neighbours or clusters cannot be computed.
     #[error(transparent)]
     Cluster(#[from] sporeprint_cluster::Error),
+    /// The codes cannot be grouped.
+    #[error(transparent)]
+    Grouping(#[from] crate::grouping::GroupingError),
     /// The pages cannot be written.
     #[error(transparent)]
     Report(#[from] crate::report::ReportError),
@@ -106,17 +109,6 @@ pub enum StageError {
         found: usize,
         /// Images of the run.
         expected: usize,
-    },
-    /// A density method finds noise only.
-    #[error(
-        "found no cluster of {min_cluster_size} or more among {n_rows} images: all are noise\nhint: lower \
-         --min-cluster-size, or use --method kmeans"
-    )]
-    NoClusters {
-        /// Images.
-        n_rows: usize,
-        /// Least size asked for.
-        min_cluster_size: usize,
     },
     /// Codes from outside cannot be used.
     #[error(transparent)]
@@ -206,9 +198,10 @@ pub enum StageError {
 impl StageError {
     /// Whether the person asked to stop, rather than something going wrong.
     pub fn is_interrupted(&self) -> bool {
-        matches!(
-            self,
-            Self::Train(TrainError::Interrupted) | Self::Cluster(sporeprint_cluster::Error::Cancelled { .. })
-        )
+        match self {
+            Self::Train(TrainError::Interrupted) | Self::Cluster(sporeprint_cluster::Error::Cancelled { .. }) => true,
+            Self::Grouping(error) => error.is_interrupted(),
+            _ => false,
+        }
     }
 }

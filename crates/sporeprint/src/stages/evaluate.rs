@@ -9,21 +9,18 @@ use sporeprint_cluster::{
 };
 
 use super::choice::{self, codes_before_training};
-use super::cluster::codes;
+use super::cluster::{Clustered, codes, grouper, read_grouping};
 use super::codes::unit_codes;
 use super::images::root;
-use super::partition::k_means;
-use super::prepare::prepare;
-use super::search::{MAPPED, near};
-use super::tables::sizes;
 use super::train::{pretrained_encoder, starting_encoder};
 use super::{Images, StageError};
 use crate::config::CodeKind;
 use crate::config::{PixelsConfig, WeightsSource};
 use crate::encoder::{FrozenEncoder, Pixels};
+use crate::grouping::{Grouper, Grouping, MAPPED, Prepared, sizes};
 use crate::progress::Observer;
-use crate::run::tables::{Quality, read_assignments, write_quality};
-use crate::run::{Session, Stage, read_npy};
+use crate::run::tables::{Quality, write_quality};
+use crate::run::{Session, Stage};
 use crate::train::frozen_codes_of_all;
 
 /// Neighbours on the map that are looked up in truth, and images whose neighbours are.
@@ -36,6 +33,7 @@ const VOTED_ON: usize = 10_000;
 /// What groupings are judged by.
 struct Judge<'a> {
     session: &'a Session,
+    grouper: Grouper<'a>,
     /// Clusters that every baseline gets.
     n_clusters: usize,
     /// Who was near whom before training: modularity compares groupings of different codes by it. Silhouettes are each of its
@@ -52,27 +50,35 @@ struct Judge<'a> {
 ///
 /// # Errors
 /// When the run has no clusters yet, or a file cannot be read or written.
-pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
+pub fn evaluate(
+    session: &mut Session,
+    images: &Images,
+    clustered: Option<&Clustered>,
+    observer: &dyn Observer,
+) -> Result<(), StageError> {
     if session.is_done(Stage::Evaluate) {
         return Ok(());
     }
     if !session.is_done(Stage::Cluster) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "clusters", verb: "cluster RUN" });
     }
-    let assignments = read_assignments(&session.dir.assignments())?;
-    let found: Vec<i32> = assignments.iter().map(|a| a.cluster).collect();
-    let (codes, dim) = codes(session, images)?;
-    let prepared = prepare(codes, dim, &session.config.cluster);
-    let prepared = RowsView::new(&prepared.rows, dim)?;
-    let labels = images.labels();
-    let near = match codes_before_training(session, images, observer)? {
-        Some((before, dim)) => {
-            let before = prepare(before, dim, &session.config.cluster).rows;
-            near(session, RowsView::new(&before, dim)?, MAPPED)?
+    let grouper = grouper(session, observer);
+    let read;
+    let grouping = match clustered {
+        Some(clustered) => &clustered.grouping,
+        None => {
+            read = read_grouping(session, images, observer)?;
+            &read
         }
-        None => near(session, prepared, MAPPED)?,
     };
-    let judge = Judge { session, n_clusters: sizes(&assignments).len().max(1), near, labels: labels.as_deref() };
+    let near = match codes_before_training(session, images, observer)? {
+        Some((before, dim)) => grouper.nearest(&Prepared::new(before, dim, grouper.config), MAPPED)?,
+        None => grouping.neighbors.first(MAPPED.min(grouping.neighbors.k())),
+    };
+    let prepared = grouping.prepared.view()?;
+    let n_clusters = sizes(&grouping.labels).len().max(1);
+    let labels = images.labels();
+    let judge = Judge { session, grouper, n_clusters, near, labels: labels.as_deref() };
     let mut rows = Vec::new();
     if labels.is_some() && images.all_pictures() {
         let image_size = images.cache.image_size();
@@ -89,8 +95,8 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     if !session.config.cluster.is_plain(images.len()) && !shown {
         rows.push(judge.k_means_on("codes", prepared)?);
     }
-    let mut own = judge.quality("final", prepared, &found)?;
-    if let Some(trust) = map_trust(session, prepared)? {
+    let mut own = judge.quality("final", prepared, &grouping.labels)?;
+    if let Some(trust) = map_trust(grouping, session.config.seed)? {
         own.figures.insert("trustworthiness".to_owned(), trust);
         observer.note(&format!("map: trustworthiness {trust:.3} (1: neighbours there are neighbours in truth)"));
     }
@@ -160,29 +166,26 @@ fn networks(
 }
 
 /// Trustworthiness of the map, if there is one of these images and they are enough to ask.
-fn map_trust(session: &Session, rows: RowsView<'_>) -> Result<Option<f64>, StageError> {
-    let path = session.dir.map();
-    if !path.exists() || rows.len() <= 2 * MAP_NEIGHBORS {
-        return Ok(None);
+fn map_trust(grouping: &Grouping, seed: u64) -> Result<Option<f64>, StageError> {
+    let rows = grouping.prepared.view()?;
+    match &grouping.map {
+        Some(map) if rows.len() > 2 * MAP_NEIGHBORS && map.len() == 2 * rows.len() => {
+            let places = RowsView::new(map, 2)?;
+            Ok(Some(sampled_trustworthiness(rows, places, MAP_NEIGHBORS, MAP_SAMPLE, seed)?))
+        }
+        _ => Ok(None),
     }
-    let map = read_npy::<f32>(&path)?;
-    if map.shape != [rows.len(), 2] {
-        return Ok(None);
-    }
-    let places = RowsView::new(&map.data, 2)?;
-    Ok(Some(sampled_trustworthiness(rows, places, MAP_NEIGHBORS, MAP_SAMPLE, session.config.seed)?))
 }
 
 impl Judge<'_> {
     /// k-means on codes as they come from their network.
     fn baseline(&self, name: &str, codes: Vec<f32>, dim: usize) -> Result<Quality, StageError> {
-        let rows = prepare(codes, dim, &self.session.config.cluster).rows;
-        self.k_means_on(name, RowsView::new(&rows, dim)?)
+        self.k_means_on(name, Prepared::new(codes, dim, self.grouper.config).view()?)
     }
 
     /// k-means on prepared codes.
     fn k_means_on(&self, name: &str, rows: RowsView<'_>) -> Result<Quality, StageError> {
-        let run = k_means(self.session, self.n_clusters).fit(rows, &Silent)?;
+        let run = self.grouper.k_means(self.n_clusters).fit(rows, &Silent)?;
         self.quality(name, rows, &run.labels)
     }
 

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::{Images, StageError};
-use crate::bank::normalise;
 use crate::config::RunConfig;
 use crate::config::WeightsSource;
 use crate::encoder::{FrozenEncoder, FrozenError, NamedTensor, Simple, read_tensors, save_tensors};
 use crate::images::CodeView;
 use crate::progress::Observer;
+use crate::rows::normalize;
 use crate::train::frozen_unit_codes_of_all;
 
 /// Weight of the simple block against the learnt one, where the network knew photographs before.
@@ -85,10 +85,10 @@ impl Fusion {
         let mut out = Vec::with_capacity(images.len() * self.dim());
         for (learnt, simple) in learnt.chunks_exact(learnt_dim).zip(simple.chunks_exact(simple_dim)) {
             let mut row: Vec<f32> = learnt.iter().zip(&self.mean).map(|(x, m)| x - m).collect();
-            normalise(&mut row);
+            normalize(&mut row);
             row.extend(simple);
             row[learnt_dim..].iter_mut().for_each(|x| *x *= self.weight);
-            normalise(&mut row);
+            normalize(&mut row);
             out.extend(row);
         }
         Ok(out)

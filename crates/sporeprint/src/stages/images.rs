@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Labels, RunConfig};
+use crate::grouping::{Described, scattered};
 use crate::images::{
     Built, DHash, FindOptions, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images,
 };
@@ -117,6 +118,18 @@ impl Images {
         }
         self.entries.iter_mut().zip(found).for_each(|(entry, image)| entry.label = image.label);
         Ok(())
+    }
+
+    /// The images as tables need to know them. Flat pictures resemble each other in the perceptual hash whatever their color,
+    /// so they get a hash of their bytes instead, which only copies of the file share.
+    pub fn described(&self) -> Vec<Described> {
+        let described = |(index, entry): (usize, &ImageEntry)| Described {
+            path: entry.path.display().to_string(),
+            hash: self
+                .place(index)
+                .map(|_| if entry.dhash.is_flat() { scattered(entry.content) } else { entry.dhash.0 }),
+        };
+        self.entries.iter().enumerate().map(described).collect()
     }
 
     /// The pixels that pages show: views where they are there, for they are larger than what the network sees.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::images::root;
 use super::{Images, StageError};
-use crate::bank::normalise;
 use crate::config::FrozenConfig;
 use crate::encoder::OpenFrozen;
 use crate::encoder::TextEncoder;
 use crate::images::{FindOptions, ImageCache, find_images};
 use crate::progress::Observer;
+use crate::rows::normalize;
 use crate::run::tables::{NameRow, read_assignments, write_names};
 use crate::run::{Session, Stage, read_npy};
 use crate::train::frozen_codes_of_all;
@@ -84,7 +84,7 @@ pub fn name_clusters(
     let sentences: Vec<String> = words.words.iter().map(|word| words.template.replace("{}", word)).collect();
     let mut word_codes = texts.codes(&sentences);
     word_codes.chunks_exact_mut(dim).for_each(|row| {
-        normalise(row);
+        normalize(row);
     });
     let codes = if own && session.config.weights.file() == Some(weights.as_path()) {
         read_npy::<f32>(&session.dir.embeddings())?.data
@@ -124,7 +124,7 @@ fn picture_codes(
         if let Some(&place) = places.get(entry.name.as_str()) {
             let row = &mut all[place * dim..(place + 1) * dim];
             row.copy_from_slice(code);
-            normalise(row);
+            normalize(row);
             there[place] = true;
         }
     }
@@ -152,7 +152,7 @@ fn named(codes: &[f32], dim: usize, labels: &[i32], word_codes: &[f32], words: &
             for image in members(id) {
                 mean.iter_mut().zip(&codes[image * dim..]).for_each(|(sum, x)| *sum += x);
             }
-            normalise(&mut mean);
+            normalize(&mut mean);
             similarities(&mean)
         })
         .collect();

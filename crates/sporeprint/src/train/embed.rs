@@ -1,10 +1,10 @@
 //! Codes of all images, in index order, from an encoder in evaluation mode or a frozen one.
 
-use crate::bank::normalise;
 use crate::batch::{self, Source};
 use crate::encoder::{Encoder, FrozenEncoder, FrozenError, PreparedEncoder};
 use crate::images::{CodeView, ImageCache, RgbView};
 use crate::progress::Observer;
+use crate::rows::normalize;
 
 /// Codes of the centre squares as the encoder gives them (not normalised), `[n_images, dim]`, row `i` for image `i`.
 pub fn codes_of_all(encoder: &Encoder, cache: &ImageCache, batch_size: usize, observer: &dyn Observer) -> Vec<f32> {
@@ -45,7 +45,7 @@ fn begin_views(cache: &ImageCache, n_views: usize, observer: &dyn Observer) {
 fn mean_direction(views: impl Iterator<Item = Vec<f32>>, dim: usize) -> Vec<f32> {
     let units = views.map(|mut codes| {
         codes.chunks_exact_mut(dim).for_each(|row| {
-            normalise(row);
+            normalize(row);
         });
         codes
     });
@@ -56,7 +56,7 @@ fn mean_direction(views: impl Iterator<Item = Vec<f32>>, dim: usize) -> Vec<f32>
         })
         .unwrap_or_default();
     mean.chunks_exact_mut(dim).for_each(|row| {
-        normalise(row);
+        normalize(row);
     });
     mean
 }

@@ -141,7 +141,7 @@ mod tests {
     use sporeprint_cluster::Rng;
 
     use super::*;
-    use crate::bank::normalise;
+    use crate::rows::normalize;
 
     /// Unit rows around `k` directions.
     fn rows(n: usize, k: usize, noise: f64) -> Vec<f32> {
@@ -150,7 +150,7 @@ mod tests {
         let mut rows: Vec<f32> =
             (0..n * 24).map(|at| (centres[at / 24 % k * 24 + at % 24] + noise * rng.normal()) as f32).collect();
         rows.chunks_exact_mut(24).for_each(|row| {
-            normalise(row);
+            normalize(row);
         });
         rows
     }

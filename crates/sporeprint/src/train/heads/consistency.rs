@@ -98,7 +98,7 @@ mod tests {
     use sporeprint_cluster::{Metric, Silent, nearest_others};
 
     use super::*;
-    use crate::bank::normalise;
+    use crate::rows::normalize;
 
     #[test]
     fn rows_that_were_put_elsewhere_come_home_to_their_neighbours() {
@@ -109,7 +109,7 @@ mod tests {
         let mut data: Vec<f32> =
             (0..n * dim).map(|at| (centres[at / dim % k * dim + at % dim] + 0.2 * rng.normal()) as f32).collect();
         data.chunks_exact_mut(dim).for_each(|row| {
-            normalise(row);
+            normalize(row);
         });
         let rows = RowsView::new(&data, dim).expect("finite rows");
         let near = nearest_others(rows, 10, Metric::Cosine).expect("neighbours");

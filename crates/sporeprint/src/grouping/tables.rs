@@ -7,8 +7,8 @@ use sporeprint_cluster::{
     match_ids, near_duplicates, relabel_by_size,
 };
 
-use super::search::LISTED;
-use super::{Images, StageError};
+use super::neighbors::LISTED;
+use super::{GroupingError, Prepared};
 use crate::run::tables::{Assignment, ClusterRow, NeighborTable};
 
 /// Near-duplicates: alike to the network and in at most this many of the perceptual hash's 256 bits.
@@ -20,31 +20,48 @@ const ODD_DEVIATIONS: f32 = 3.0;
 /// Nearest clusters listed for each.
 const NEAREST_CLUSTERS: usize = 5;
 
-/// Rows of `assignments` and `clusters`, and the centroids, `[largest id + 1, dim]`; retired ids have zeros.
-pub(super) struct Tables {
-    pub(super) assignments: Vec<Assignment>,
-    pub(super) clusters: Vec<ClusterRow>,
-    pub(super) centroids: Vec<f32>,
-    pub(super) neighbors: NeighborTable,
+/// What is known of each image and each cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tables {
+    /// One row per image, in index order.
+    pub assignments: Vec<Assignment>,
+    /// One row per cluster in use.
+    pub clusters: Vec<ClusterRow>,
+    /// `[largest id + 1, dim]`; retired ids have zeros.
+    pub centroids: Vec<f32>,
+    /// The nearest images of each image.
+    pub neighbors: NeighborTable,
+}
+
+/// An image as far as tables need to know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Described {
+    /// Its file, or its name where there is none.
+    pub path: String,
+    /// Perceptual hash of its picture, 256 bits; nothing where there is no picture.
+    pub hash: Option<[u64; 4]>,
 }
 
 /// Ids of a clustering made before: its labels, and the first id never used.
-pub(super) struct Before {
-    pub(super) labels: Vec<i32>,
-    pub(super) next_id: i32,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// Cluster of each image, noise -1; images added since were in none.
+    pub labels: Vec<i32>,
+    /// First id never used.
+    pub next_id: i32,
 }
 
 /// Ids by falling size at first; clusters made again keep the ids of those they match, new ones append. With the first id
 /// that was never used.
-pub(super) fn ids(labels: &[i32], before: Option<&Before>) -> Result<(Vec<i32>, i32), StageError> {
+pub(super) fn ids(labels: &[i32], former: Option<&Former>) -> Result<(Vec<i32>, i32), GroupingError> {
     let by_size = relabel_by_size(labels);
-    match before {
+    match former {
         None => {
             let next_id = by_size.iter().max().map_or(0, |&last| last + 1);
             Ok((by_size.into_vec(), next_id))
         }
-        Some(before) => {
-            let matched = match_ids(&before.labels, &by_size, before.next_id)?;
+        Some(former) => {
+            let matched = match_ids(&former.labels, &by_size, former.next_id)?;
             Ok((matched.labels.into_vec(), matched.next_id))
         }
     }
@@ -52,13 +69,16 @@ pub(super) fn ids(labels: &[i32], before: Option<&Before>) -> Result<(Vec<i32>, 
 
 impl Tables {
     /// Describes a clustering with final ids; noise is -1 and at least one row is not noise.
-    pub(super) fn new(
-        rows: RowsView<'_>,
+    ///
+    /// # Errors
+    /// When there is not one label and one image for each row.
+    pub fn new(
+        prepared: &Prepared,
         labels: &[i32],
         neighbors: &Neighbors,
-        metric: Metric,
-        images: &Images,
-    ) -> Result<Self, StageError> {
+        images: &[Described],
+    ) -> Result<Self, GroupingError> {
+        let rows = prepared.view()?;
         // Ids in use, which retired ones leave gaps between: the figures are taken of those alone.
         let mut used: Vec<i32> = labels.iter().copied().filter(|&label| label >= 0).collect();
         used.sort_unstable();
@@ -72,7 +92,7 @@ impl Tables {
         let assignments = (0..rows.len())
             .map(|image| Assignment {
                 index: image as u32,
-                path: images.entries[image].path.display().to_string(),
+                path: images[image].path.clone(),
                 cluster: labels[image],
                 distance: facts.distance[image],
                 second: usize::try_from(facts.second[image]).map_or(-1, |at| used[at]),
@@ -96,7 +116,7 @@ impl Tables {
             assignments,
             clusters: clusters.collect(),
             centroids: by_id(&centroids, &used),
-            neighbors: neighbor_table(&listed, metric),
+            neighbors: neighbor_table(&listed, prepared.metric()),
         })
     }
 }
@@ -123,49 +143,29 @@ fn neighbor_table(listed: &Neighbors, metric: Metric) -> NeighborTable {
 }
 
 /// Images that repeat another one. Where none has a picture the codes alone decide, and must then be all but equal.
-fn duplicates(rows: RowsView<'_>, neighbors: &Neighbors, images: &Images) -> Result<Vec<Option<u32>>, StageError> {
-    if (0..images.len()).all(|image| images.place(image).is_none()) {
+fn duplicates(
+    rows: RowsView<'_>,
+    neighbors: &Neighbors,
+    images: &[Described],
+) -> Result<Vec<Option<u32>>, GroupingError> {
+    if images.iter().all(|image| image.hash.is_none()) {
         let rule = DuplicateRule { min_similarity: SAME_CODE, ..DUPLICATES };
         return Ok(near_duplicates(rows, neighbors, None, rule)?);
     }
-    let bits: Vec<u64> = (0..images.len()).flat_map(|image| hash(images, image)).collect();
+    // Images without a picture get a hash that nobody shares.
+    let hash = |(index, image): (usize, &Described)| image.hash.unwrap_or_else(|| scattered(!(index as u64)));
+    let bits: Vec<u64> = images.iter().enumerate().flat_map(hash).collect();
     Ok(near_duplicates(rows, neighbors, Some(Hashes::new(&bits, 4)?), DUPLICATES)?)
 }
 
-/// The perceptual hash of an image. Flat pictures resemble each other in it whatever their colour, so they get a hash of
-/// their bytes instead, which only copies of the file share; images without a picture get one that nobody shares.
-fn hash(images: &Images, image: usize) -> [u64; 4] {
-    let entry = &images.entries[image];
-    match images.place(image) {
-        Some(_) if !entry.dhash.is_flat() => entry.dhash.0,
-        Some(_) => scattered(entry.content),
-        None => scattered(!(image as u64)),
-    }
-}
-
-fn scattered(number: u64) -> [u64; 4] {
+/// A hash of 256 bits from a number, far from that of any other.
+pub(crate) fn scattered(number: u64) -> [u64; 4] {
     std::array::from_fn(|word| crate::images::content_hash(&number.to_le_bytes(), word as u64))
 }
 
-/// Places on the map for rows that were not there when it was drawn: the mean of their nearest neighbours that were.
-pub(super) fn place_on_map(map: &mut Vec<f32>, n_rows: usize, neighbors: &Neighbors) {
-    let n_before = map.len() / 2;
-    for row in n_before..n_rows {
-        let near: Vec<usize> =
-            neighbors.indices_of(row).iter().map(|&other| other as usize).filter(|&other| other < n_before).collect();
-        let near = if near.is_empty() { vec![0] } else { near };
-        let mean = |axis: usize| {
-            let nearest = near.iter().take(3);
-            nearest.clone().map(|&other| map[2 * other + axis]).sum::<f32>() / nearest.len() as f32
-        };
-        let place = [mean(0), mean(1)];
-        map.extend(place);
-    }
-}
-
 /// Images of each cluster, noise left out.
-pub(super) fn sizes(assignments: &[Assignment]) -> BTreeMap<i32, usize> {
+pub(crate) fn sizes(labels: &[i32]) -> BTreeMap<i32, usize> {
     let mut sizes = BTreeMap::new();
-    assignments.iter().filter(|a| a.cluster >= 0).for_each(|a| *sizes.entry(a.cluster).or_insert(0) += 1);
+    labels.iter().filter(|&&label| label >= 0).for_each(|&label| *sizes.entry(label).or_insert(0) += 1);
     sizes
 }
