@@ -27,8 +27,7 @@ pub(crate) fn demo(args: &DemoVerb, json: bool, talk: &Talk) -> Result<Outcome> 
     let images = stages::scan(&mut session, talk)?;
     talk.note(&stages::estimate(&session.config, &images));
     let interval = Duration::from_secs(120);
-    stages::pretrain(&mut session, &images, interval, talk)?;
-    stages::aggregate(&mut session, &images, interval, talk)?;
+    stages::make_codes(&mut session, &images, interval, talk)?;
     finish(&mut session, &images, None, talk)?;
     summary::print(&session, &images, json)?;
     if !args.no_open {

@@ -26,8 +26,7 @@ pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
     if args.listen.watch && !args.no_open {
         open_in_browser(&session.dir.report_index(), talk);
     }
-    stages::pretrain(&mut session, &images, interval, &listener)?;
-    stages::aggregate(&mut session, &images, interval, &listener)?;
+    stages::make_codes(&mut session, &images, interval, &listener)?;
     finish(&mut session, &images, args.cluster.sort, &listener)?;
     summary::print(&session, &images, json)?;
     if !args.no_open && !args.listen.watch {
@@ -80,7 +79,6 @@ fn begin(args: &RunArgs, config: RunConfig, talk: &Talk) -> Result<(Session, Ima
 
 /// What `run` and `demo` do once the encoder is trained.
 pub(crate) fn finish(session: &mut Session, images: &Images, sort: Option<SortArg>, talk: &dyn Observer) -> Result<()> {
-    stages::embed(session, images, talk)?;
     let clustered = stages::cluster(session, images, talk)?;
     stages::evaluate(session, images, clustered.as_ref(), talk)?;
     if let Some(how) = sort {

@@ -38,10 +38,26 @@ pub use train::{aggregate, embed, forget_checkpoints, pretrain, take_codes};
 pub use train_encoder::{TrainedEncoder, train_encoder};
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::progress::Observer;
 use crate::report::{ReportData, ReportOptions, Thumbnails, write_figures};
 use crate::run::{RunDir, Session};
+
+/// From images to codes: trains whatever the settings ask for, then encodes every image.
+///
+/// # Errors
+/// When a file cannot be read or written, training fails, or the person asks to stop.
+pub fn make_codes(
+    session: &mut Session,
+    images: &Images,
+    checkpoint_every: Duration,
+    observer: &dyn Observer,
+) -> Result<(), StageError> {
+    pretrain(session, images, checkpoint_every, observer)?;
+    aggregate(session, images, checkpoint_every, observer)?;
+    embed(session, images, observer)
+}
 
 /// Writes the pages of a run from its tables.
 ///
