@@ -1,7 +1,8 @@
 """The Python of docs/encoders.md on a run of this program: its networks in torchvision, its codes again.
 
 `python check_run.py RUN ..` writes nothing. Each RUN was made from photographs that are still there, by a ResNet-18, ResNet-34 or VGG-16 with
-`--code-views 1`, such as `sporeprint run PHOTOS --out RUN --code-views 1`. Decoders of JPEG differ in the last bit, so codes agree within 0.01.
+`--code-views 1`: that of `sporeprint demo`, or `sporeprint run PHOTOS --out RUN --code-views 1`. Codes of PNG files agree to rounding. Decoders of
+JPEG differ by up to three levels of 255, which moves a code by some hundredths.
 """
 
 import csv
@@ -33,6 +34,7 @@ def main(run):
     with open(run / "assignments.csv", newline="") as table:
         paths = [row["path"] for row in csv.DictReader(table)]
     pictures = torch.stack([page["picture"](path, settings["encoder"]["image_size"]) for path in paths])
+    tolerance = 1e-4 if all(path.endswith(".png") for path in paths) else 0.1
     kinds = {"untouched": "untouched.safetensors", "backbone": "encoder.safetensors"}
     # One kind of codes lies in no folder of candidates.
     found = {kind: run / "candidates" / f"{kind}.npy" for kind in kinds}
@@ -48,7 +50,7 @@ def main(run):
         ours = torch.from_numpy(numpy.load(codes))
         distance = (theirs - ours).norm(dim=1).max().item()
         print(f"{run}: {kind} codes of {len(ours)} pictures by {architecture}: within {distance:.1e}")
-        assert distance <= 1e-2
+        assert distance <= tolerance
 
 
 if __name__ == "__main__":
