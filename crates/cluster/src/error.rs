@@ -45,6 +45,18 @@ pub enum Error {
         /// The length that it must have.
         expected: usize,
     },
+    /// An array whose rows do not lie one after another in memory.
+    #[cfg(any(feature = "ndarray", test))]
+    #[error(
+        "array of shape {shape:?} has strides {strides:?}, expected [{}, 1]\n\
+         hint: `array.as_standard_layout()` is a copy whose rows lie one after another", shape[1]
+    )]
+    Layout {
+        /// Rows and columns.
+        shape: [usize; 2],
+        /// Values from one row to the next, and from one column to the next.
+        strides: [isize; 2],
+    },
     /// There are no rows to work on.
     #[error("{what}: found no rows, expected at least one")]
     Empty {

@@ -1,39 +1,27 @@
-//! Neighbours, k-means, partitions and metrics on `f32` codes.
+#![doc = include_str!("../README.md")]
 //!
-//! Everything here takes row-major tables ([`RowsView`]), is deterministic for a seed whatever the number of threads,
-//! uses the rayon pool that it is called from, reads no files and prints nothing. Nothing is `n x n`.
+//! # Where to find what
+//!
+//! Everything takes row-major tables ([`RowsView`]), uses the rayon pool that it is called from, reads no files and prints nothing.
 //!
 //! * search: [`nearest`], [`nearest_others`]; by cells, [`ApproximateSearch`]
-//! * partitions: [`KMeans`] (and [`MiniBatchKMeans`], [`HierarchicalKMeans`], [`BalancedKMeans`]), [`Linkage`],
-//!   [`Hdbscan`]; how many: [`ChooseK`]
-//! * spaces to cluster in: [`Pca`], [`diffuse`] over a [`mutual_graph`], [`spectral_embedding`], [`Umap`]; several kinds of
-//!   codes: [`fuse_graphs`]; several partitions: [`consensus_graph`]
-//! * what came out: [`describe_rows`], [`describe_clusters`], [`near_duplicates`]; new rows: [`Assigner`]; ids:
-//!   [`relabel_by_size`], [`match_ids`]
-//! * how good it is: [`agreement`], [`silhouette`], [`knn_accuracy`], [`weighted_knn_accuracy`], [`LinearProbe`], [`trustworthiness`]
-//!
-//! Labels are [`Labels`], noise -1.
-//!
-//! ```
-//! use sporeprint_cluster::{KMeans, Metric, RowsView, Silent, nearest};
-//!
-//! # fn main() -> sporeprint_cluster::Result<()> {
-//! let codes = [0.0, 0.1, 0.1, 0.0, 9.0, 9.1, 9.1, 9.0];
-//! let rows = RowsView::new(&codes, 2)?;
-//! let run = KMeans { n_init: 3, ..KMeans::new(2) }.fit(rows, &Silent)?;
-//! assert_eq!(run.sizes(), [2, 2]);
-//! assert_eq!(run.labels[0], run.labels[1]);
-//!
-//! let found = nearest(rows, rows, 2, Metric::Euclidean)?;
-//! assert_eq!(found.indices_of(3), [3, 2]);
-//! # Ok(())
-//! # }
-//! ```
+//! * clusters: [`KMeans`] (and [`MiniBatchKMeans`], [`HierarchicalKMeans`], [`BalancedKMeans`]), [`Linkage`], [`Hdbscan`]; how many:
+//!   [`ChooseK`]
+//! * spaces to cluster in: [`Pca`], [`Umap`], [`diffuse`] over a [`mutual_graph`], [`spectral_embedding`]; several kinds of codes:
+//!   [`fuse_graphs`], [`CompareCodes`]; several partitions: [`consensus_graph`]
+//! * what came out: [`describe_rows`], [`describe_clusters`], [`near_duplicates`]; new rows: [`CentroidClusters::predict`],
+//!   [`Assigner`]; ids: [`Labels`], [`relabel_by_size`], [`match_ids`]
+//! * how good it is: [`agreement`], [`silhouette`], [`modularity`], [`knn_accuracy`], [`weighted_knn_accuracy`], [`LinearProbe`],
+//!   [`trustworthiness`]
+//! * draws: [`Rng`]
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod approximate;
+// Tests have it always, so that plain `cargo test` covers it.
+#[cfg(any(feature = "ndarray", test))]
+mod arrays;
 mod best_rows;
 mod choose_k;
 mod coarse;
