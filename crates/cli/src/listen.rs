@@ -70,6 +70,10 @@ impl Observer for Listener<'_> {
         }
     }
 
+    fn resume_at(&self, done: u64) {
+        self.talk.resume_at(done);
+    }
+
     fn advance(&self, done: u64, detail: &str) {
         self.talk.advance(done, detail);
         let mut guard = lock(&self.pages);

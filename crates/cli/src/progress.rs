@@ -1,5 +1,7 @@
 //! Progress on stderr: a bar on a terminal, plain lines elsewhere, nothing when quiet.
 
+mod pace;
+
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sporeprint::progress::Observer;
-use sporeprint::report::visible;
+use sporeprint::run::text::visible;
+
+use pace::{Pace, shown_rate};
 
 /// Set by Ctrl-C; work in progress saves its state and returns.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -43,10 +47,10 @@ pub(crate) struct Talk {
 struct Bar {
     drawn: ProgressBar,
     what: String,
-    total: u64,
+    pace: Pace,
     begun: Instant,
     line: Instant,
-    first: Option<u64>,
+    detail: String,
 }
 
 impl Talk {
@@ -67,41 +71,54 @@ impl Observer for Talk {
         let template = match total {
             // Nobody knows how long: there is nothing to count.
             0 => "{prefix:28} {spinner} {elapsed}  {msg}",
-            _ => "{prefix:28} {wide_bar} {pos}/{len} {per_sec:12} {eta:>6} left  {msg}",
+            _ => "{prefix:28} {wide_bar} {pos}/{len} {msg}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             drawn.set_style(style);
         }
         drawn.set_prefix(what.to_owned());
         let now = Instant::now();
-        *self.bar() = Some(Bar { drawn, what: what.to_owned(), total, begun: now, line: now, first: None });
+        let (what, pace, detail) = (what.to_owned(), Pace { total, first: 0 }, String::new());
+        *self.bar() = Some(Bar { drawn, what, pace, begun: now, line: now, detail });
+    }
+
+    fn resume_at(&self, done: u64) {
+        let mut guard = self.bar();
+        let Some(bar) = guard.as_mut() else { return };
+        bar.pace.first = done;
+        bar.drawn.set_position(done);
     }
 
     fn advance(&self, done: u64, detail: &str) {
         let mut guard = self.bar();
         let Some(bar) = guard.as_mut() else { return };
+        detail.clone_into(&mut bar.detail);
+        let pace = bar.pace.in_words(done, bar.begun.elapsed());
         bar.drawn.set_position(done);
-        bar.drawn.set_message(detail.to_owned());
-        let first = *bar.first.get_or_insert(done);
-        if !self.quiet && !self.terminal && bar.line.elapsed() >= LINE_EVERY && done < bar.total {
+        bar.drawn.set_message(format!("{pace}  {detail}"));
+        let total = bar.pace.total;
+        if !self.quiet && !self.terminal && bar.line.elapsed() >= LINE_EVERY && done < total {
             bar.line = Instant::now();
-            let rate = (done - first) as f64 / bar.begun.elapsed().as_secs_f64();
-            let left = if rate > 0.0 { (bar.total - done) as f64 / rate } else { 0.0 };
-            eprintln!("{}: {done}/{} {rate:.1}/s, {left:.0} s left  {detail}", bar.what, bar.total);
+            eprintln!("{}: {done}/{total} {pace}  {detail}", bar.what);
         }
     }
 
     fn end(&self) {
-        let Some(bar) = self.bar().take() else { return };
-        let seconds = bar.begun.elapsed().as_secs_f64();
-        let detail = bar.drawn.message();
-        bar.drawn.finish_and_clear();
-        if !self.quiet && bar.total == 0 {
-            eprintln!("{}: {seconds:.1} s  {detail}", bar.what);
-        } else if !self.quiet {
-            let rate = bar.total as f64 / seconds.max(1e-9);
-            eprintln!("{}: {} in {seconds:.1} s ({rate:.1}/s)  {detail}", bar.what, bar.total);
+        let Some(Bar { drawn, what, pace: Pace { total, first }, begun, detail, .. }) = self.bar().take() else {
+            return;
+        };
+        let (seconds, n_here) = (begun.elapsed().as_secs_f64(), total.saturating_sub(first));
+        drawn.finish_and_clear();
+        if self.quiet {
+            return;
         }
+        if total == 0 {
+            eprintln!("{what}: {seconds:.1} s  {detail}");
+            return;
+        }
+        let here = if first > 0 { format!(", the last {n_here}") } else { String::new() };
+        let rate = shown_rate(n_here as f64 / seconds.max(1e-9));
+        eprintln!("{what}: {total}{here} in {seconds:.1} s ({rate})  {detail}");
     }
 
     fn note(&self, text: &str) {

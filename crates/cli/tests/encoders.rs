@@ -57,6 +57,11 @@ fn check_failure(output: &Output, words: &[&str]) {
     assert!(!said.contains("panicked"), "{said}");
 }
 
+fn first_file_below(folder: &Path) -> PathBuf {
+    let first = fs_err::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    if first.is_dir() { first_file_below(&first) } else { first }
+}
+
 #[test]
 fn a_vision_transformer_from_a_file_clusters_and_assigns() {
     let example = Example::new();
@@ -121,6 +126,15 @@ fn clip_names_clusters_of_its_own_run_and_of_another() {
     let output = example.verb(&["name", "pixels", "--words", "words.txt", "--weights", weights]);
     check_success(&output);
     assert!(text(&output.stdout).lines().count() >= 4, "{}", text(&output.stdout));
+    // Photographs that were added later lie elsewhere.
+    let more = example.path("more");
+    fs_err::create_dir(&more).unwrap();
+    fs_err::copy(first_file_below(&example.path("photos")), more.join("new.png")).unwrap();
+    check_success(&example.verb(&["add", "pixels", "more"]));
+    check_success(&example.verb(&["name", "pixels", "--words", "words.txt", "--weights", weights]));
+    fs_err::remove_file(more.join("new.png")).unwrap();
+    let output = example.verb(&["name", "pixels", "--words", "words.txt", "--weights", weights]);
+    check_failure(&output, &["more/new.png: cannot be read any more", "hint:"]);
     // A clustering made anew has other clusters: their names are gone with them.
     check_success(&example.verb(&["cluster", "pixels", "-k", "2"]));
     assert!(!example.path("pixels/names.csv").exists());

@@ -5,17 +5,8 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::idx;
-use super::manifest::{self, ManifestError, Selection};
+use super::manifest::{self, ManifestError};
 use super::signature::{SNIFFED_BYTES, Signature, is_image_extension};
-
-/// How [`find_images`] reads what it is given.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FindOptions {
-    /// Column of `.csv` manifests that holds the label; `None` takes `label`, else `class`, where there is one.
-    pub labels_column: Option<String>,
-    /// Rows of `.csv` manifests to keep; a row must satisfy all of them.
-    pub select: Vec<Selection>,
-}
 
 /// One candidate image, before it is decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +60,7 @@ pub enum FindError {
 ///
 /// # Errors
 /// - an input that does not exist, a folder that cannot be listed, a manifest that cannot be read
-pub fn find_images(paths: &[PathBuf], options: &FindOptions) -> Result<Vec<FoundImage>, FindError> {
+pub fn find_images(paths: &[PathBuf]) -> Result<Vec<FoundImage>, FindError> {
     let mut search = Search::default();
     let mut roots = Vec::new();
     for path in paths {
@@ -81,7 +72,7 @@ pub fn find_images(paths: &[PathBuf], options: &FindOptions) -> Result<Vec<Found
             roots.push(full);
         } else if manifest::is_manifest(path) {
             let base = full.parent().unwrap_or(&full).to_path_buf();
-            for row in manifest::read(path, options)? {
+            for row in manifest::read(path)? {
                 search.file(clean(&base.join(row.file)), row.label)?;
             }
             roots.push(base);
@@ -217,7 +208,7 @@ mod tests {
     }
 
     fn names(paths: &[PathBuf]) -> Vec<String> {
-        find_images(paths, &FindOptions::default()).unwrap().into_iter().map(|found| found.name).collect()
+        find_images(paths).unwrap().into_iter().map(|found| found.name).collect()
     }
 
     #[test]
@@ -229,7 +220,7 @@ mod tests {
     #[test]
     fn labels_are_the_first_folder() {
         let dir = tree(&["x.jpg", "bolete/deep/y.jpg"]);
-        let found = find_images(&[dir.path().into()], &FindOptions::default()).unwrap();
+        let found = find_images(&[dir.path().into()]).unwrap();
         assert_eq!(found[0].label.as_deref(), Some("bolete"));
         assert_eq!(found[1].label, None);
     }
@@ -260,7 +251,7 @@ mod tests {
 
     #[test]
     fn an_input_that_does_not_exist_is_named() {
-        let error = find_images(&["no/such/folder".into()], &FindOptions::default()).unwrap_err().to_string();
+        let error = find_images(&["no/such/folder".into()]).unwrap_err().to_string();
         assert!(error.contains("no/such/folder") && error.contains("hint:"), "{error}");
     }
 }

@@ -79,6 +79,11 @@ pub(super) fn inside(path: &Path) -> Option<(&Path, usize)> {
     Some((file, path.file_name()?.to_str()?.parse().ok()?))
 }
 
+/// The file that an image lies in: `path` itself, or the file of many pictures that it leads into.
+pub fn source_file(path: &Path) -> &Path {
+    inside(path).map_or(path, |(file, _)| file)
+}
+
 /// A path for each picture of a file, with its label where the file of labels lies beside it (`images-idx3` becomes
 /// `labels-idx1`).
 pub(super) fn pictures(path: &Path) -> Result<Vec<(PathBuf, Option<String>)>, IdxError> {
@@ -138,7 +143,7 @@ fn number(bytes: &[u8]) -> usize {
 mod tests {
     use std::io::Write;
 
-    use crate::{CacheConfig, FindOptions, ImageCache, find_images};
+    use crate::{CacheConfig, ImageCache, find_images};
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -164,7 +169,7 @@ mod tests {
     #[test]
     fn every_picture_is_an_image_with_its_label() {
         let dir = folder(&[7, 0, 7]);
-        let found = find_images(&[dir.path().into()], &FindOptions::default()).unwrap();
+        let found = find_images(&[dir.path().into()]).unwrap();
         let known: Vec<_> = found.iter().map(|f| (f.name.as_str(), f.label.as_deref())).collect();
         assert_eq!(known[1], ("t-images-idx3-ubyte.gz/000001", Some("0")));
         assert_eq!((known.len(), known[2].1), (3, Some("7")));
@@ -177,11 +182,11 @@ mod tests {
     #[test]
     fn a_file_that_is_cut_or_something_else_is_named() {
         let dir = folder(&[7, 0]);
-        let error = find_images(&[dir.path().into()], &FindOptions::default()).unwrap_err().to_string();
+        let error = find_images(&[dir.path().into()]).unwrap_err().to_string();
         assert!(error.contains("t-labels-idx1-ubyte.gz"), "{error}");
         let path = dir.path().join("x-idx3-ubyte");
         std::fs::write(&path, [1; 40]).unwrap();
-        let error = find_images(&[path], &FindOptions::default()).unwrap_err().to_string();
+        let error = find_images(&[path]).unwrap_err().to_string();
         assert!(
             error.contains("x-idx3-ubyte") && error.contains("expected") || error.contains("is not an idx file"),
             "{error}"

@@ -1,10 +1,10 @@
-//! From paths to pixels: find photographs, decode them once into a packed cache, and serve evaluation pictures,
-//! grid crops and augmented views from it. Nothing here knows of networks.
+//! From paths to pixels: find photographs, decode them once into a packed cache, and serve evaluation pictures and
+//! augmented views from it. Nothing here knows of networks.
 //!
 //! ```text
 //! paths --find--> FoundImage --decode--> upright RGB8 --resize--> ImageCache { eval, views }
-//!                                                                   |            |
-//!                                                     eval, Grid crops          render (augmented views)
+//!                                                                             |       |
+//!                                                              CodeView (codes)       render (training)
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -15,7 +15,6 @@ mod code_view;
 mod decode;
 mod draw;
 mod find;
-mod grid;
 mod hash;
 mod idx;
 mod manifest;
@@ -23,18 +22,14 @@ mod resize;
 mod rgb;
 mod signature;
 
-pub use augment::{Factor, UnknownFactor, ViewConfig, render, render_into, render_views};
-pub use cache::{
-    Built, CacheConfig, CacheError, Difference, ImageCache, ImageEntry, Progress, Skipped, SourceFile, shared_cache_dir,
-};
+pub use augment::{Factor, UnknownFactor, ViewConfig, render};
+pub use cache::{BuildStep, Built, CacheConfig, CacheError, Difference, ImageCache, ImageEntry, Skipped};
 pub use code_view::CodeView;
 pub use decode::{BACKGROUND, DecodeError, DecodeLimits, Decoded, decode, decode_file};
 pub use draw::{DrawError, contact_sheet, pair_sheet, save_png};
-pub use find::{FindError, FindOptions, FoundImage, find_images};
-pub use grid::{Grid, GridError};
+pub use find::{FindError, FoundImage, find_images};
 pub use hash::{DHash, content_hash, dhash};
-pub use idx::IdxError;
-pub use manifest::{ManifestError, Selection, apply_labels, read_manifest};
+pub use idx::{IdxError, source_file};
+pub use manifest::{ManifestError, apply_labels, read_manifest};
 pub use resize::{Filter, fit_short_side, resize, resize_and_crop};
 pub use rgb::{RgbImage, RgbView};
-pub use signature::Signature;

@@ -3,21 +3,18 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::find::{FindOptions, FoundImage};
-
-/// Rows of a table of contents to keep: those whose `column` holds one of `values`, such as `genus` and `Boletus`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selection {
-    /// Name of the column.
-    pub column: String,
-    /// Values that are kept.
-    pub values: Vec<String>,
-}
+use super::find::FoundImage;
 
 /// Why a manifest or a table of labels cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// The file cannot be read as UTF-8 text.
+    /// There is no such file.
+    #[error("{}: no such file\nhint: check the path; a list is a .txt with one path per line or a .csv table", path.display())]
+    Missing {
+        /// The manifest or table.
+        path: PathBuf,
+    },
+    /// The file is there and cannot be read as UTF-8 text.
     #[error(
         "cannot read manifest {path}: {source}\nhint: a manifest is UTF-8 text, one path per line (.txt) or a table (.csv)"
     )]
@@ -66,13 +63,11 @@ fn has_extension(path: &Path, wanted: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(wanted))
 }
 
-pub(super) fn read(path: &Path, options: &FindOptions) -> Result<Vec<Row>, ManifestError> {
+pub(super) fn read(path: &Path) -> Result<Vec<Row>, ManifestError> {
     if has_extension(path, "csv") {
-        let table = read_table(path, options.labels_column.as_deref(), &options.select)?;
-        return Ok(table.rows);
+        return Ok(read_table(path)?.rows);
     }
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ManifestError::Read { path: path.to_path_buf(), source })?;
+    let text = read_text(path)?;
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     Ok(lines.filter(|line| !line.is_empty()).map(|line| Row { file: line.into(), label: None }).collect())
 }
@@ -82,7 +77,7 @@ pub(super) fn read(path: &Path, options: &FindOptions) -> Result<Vec<Row>, Manif
 /// # Errors
 /// - a list that cannot be read or has no such column
 pub fn read_manifest(path: &Path) -> Result<Vec<(PathBuf, Option<String>)>, ManifestError> {
-    Ok(read(path, &FindOptions::default())?.into_iter().map(|row| (row.file, row.label)).collect())
+    Ok(read(path)?.into_iter().map(|row| (row.file, row.label)).collect())
 }
 
 struct Table {
@@ -91,29 +86,28 @@ struct Table {
     columns: Vec<String>,
 }
 
-fn read_table(path: &Path, labels: Option<&str>, select: &[Selection]) -> Result<Table, ManifestError> {
+/// A file that is not there needs another hint than one that is not text, and both another than a ragged table.
+fn read_text(path: &Path) -> Result<String, ManifestError> {
+    std::fs::read_to_string(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => ManifestError::Missing { path: path.to_path_buf() },
+        _ => ManifestError::Read { path: path.to_path_buf(), source },
+    })
+}
+
+fn read_table(path: &Path) -> Result<Table, ManifestError> {
+    let text = read_text(path)?;
     let table = |source| ManifestError::Table { path: path.to_path_buf(), source };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(table)?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let columns: Vec<String> =
         reader.headers().map_err(table)?.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
     let position = |names: &[&str]| names.iter().find_map(|wanted| columns.iter().position(|found| found == wanted));
-    let need = |names: &[&str]| position(names).ok_or_else(|| missing_column(path, names, &columns));
-    let file = need(&FILE_COLUMNS)?;
-    let label = match labels {
-        Some(name) => Some(need(&[name])?),
-        None => position(&LABEL_COLUMNS),
-    };
-    let kept = select
-        .iter()
-        .map(|wanted| Ok((need(&[wanted.column.as_str()])?, &wanted.values)))
-        .collect::<Result<Vec<_>, ManifestError>>()?;
+    let file = position(&FILE_COLUMNS).ok_or_else(|| missing_column(path, &FILE_COLUMNS, &columns))?;
+    let label = position(&LABEL_COLUMNS);
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(table)?;
         let field = |column: usize| record.get(column).unwrap_or_default();
-        if !field(file).is_empty()
-            && kept.iter().all(|(column, values)| values.iter().any(|value| value == field(*column)))
-        {
+        if !field(file).is_empty() {
             let label = label.map(field).filter(|text| !text.is_empty()).map(str::to_owned);
             rows.push(Row { file: field(file).into(), label });
         }
@@ -137,8 +131,8 @@ fn missing_column(path: &Path, expected: &[&str], found: &[String]) -> ManifestE
 ///
 /// # Errors
 /// - a table that cannot be read or lacks the columns
-pub fn apply_labels(images: &mut [FoundImage], table: &Path, column: Option<&str>) -> Result<usize, ManifestError> {
-    let read = read_table(table, column, &[])?;
+pub fn apply_labels(images: &mut [FoundImage], table: &Path) -> Result<usize, ManifestError> {
+    let read = read_table(table)?;
     if !read.has_labels {
         return Err(missing_column(table, &LABEL_COLUMNS, &read.columns));
     }
@@ -159,39 +153,44 @@ mod tests {
     use super::*;
     use crate::find_images;
 
-    fn found(manifest: &str, text: &str, options: &FindOptions) -> Result<Vec<(String, Option<String>)>, String> {
+    fn found(manifest: &str, text: &str) -> Result<Vec<(String, Option<String>)>, String> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(manifest);
         std::fs::write(&path, text).unwrap();
-        let images = find_images(&[path], options).map_err(|error| error.to_string())?;
+        let images = find_images(&[path]).map_err(|error| error.to_string())?;
         Ok(images.into_iter().map(|image| (image.name, image.label)).collect())
     }
 
     #[test]
     fn lines_are_paths_relative_to_the_manifest() {
-        let images = found("list.txt", "\u{feff}b/x.jpg\r\n\n a with space.png \n./b/x.jpg\n", &FindOptions::default());
+        let images = found("list.txt", "\u{feff}b/x.jpg\r\n\n a with space.png \n./b/x.jpg\n");
         assert_eq!(images.unwrap(), [("a with space.png".into(), None), ("b/x.jpg".into(), Some("b".into()))]);
     }
 
     #[test]
-    fn a_taxonomy_column_gives_labels_and_selects_rows() {
-        let text = "filename,genus,class\n1.jpg,Boletus,open\n2.jpg,Amanita,open\n\"3, x.jpg\",Boletus,closed\n";
-        let plain = found("t.csv", text, &FindOptions::default()).unwrap();
-        assert_eq!(plain[0], ("1.jpg".into(), Some("open".into())));
-        let options = FindOptions {
-            labels_column: Some("genus".into()),
-            select: vec![Selection { column: "genus".into(), values: vec!["Boletus".into()] }],
-        };
-        let chosen = found("t.csv", text, &options).unwrap();
-        assert_eq!(chosen, [("1.jpg".into(), Some("Boletus".into())), ("3, x.jpg".into(), Some("Boletus".into()))]);
+    fn a_column_of_labels_is_found_by_its_name() {
+        let text = "filename,genus,class\n1.jpg,Boletus,open\n\"3, x.jpg\",Boletus,\n";
+        let images = found("t.csv", text).unwrap();
+        assert_eq!(images, [("1.jpg".into(), Some("open".into())), ("3, x.jpg".into(), None)]);
     }
 
     #[test]
     fn a_missing_column_and_a_ragged_row_are_named() {
-        let options = FindOptions { labels_column: Some("family".into()), ..FindOptions::default() };
-        let error = found("t.csv", "filename,genus\na.jpg,x\n", &options).unwrap_err();
-        assert!(error.contains("'family'") && error.contains("'genus'"), "{error}");
-        let error = found("t.csv", "filename,label\na.jpg\n", &FindOptions::default()).unwrap_err();
+        let error = found("t.csv", "photo,genus\na.jpg,x\n").unwrap_err();
+        assert!(error.contains("'filename'") && error.contains("'genus'"), "{error}");
+        let error = found("t.csv", "filename,label\na.jpg\n").unwrap_err();
         assert!(error.contains("t.csv") && error.contains("line"), "{error}");
+    }
+
+    #[test]
+    fn a_list_that_is_not_there_is_said_to_be_missing_and_not_to_be_malformed() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["labels.csv", "labels.txt"] {
+            let path = dir.path().join(name);
+            let error = read_manifest(&path).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name}: no such file\nhint: ")), "{error}");
+        }
+        let error = apply_labels(&mut [], &dir.path().join("labels.csv")).unwrap_err().to_string();
+        assert!(error.contains("labels.csv: no such file") && !error.contains("fields"), "{error}");
     }
 }

@@ -57,9 +57,4 @@ impl<'a> RgbView<'a> {
     pub fn row(&self, y: usize) -> &'a [u8] {
         &self.data[y * self.width * 3..(y + 1) * self.width * 3]
     }
-
-    /// Owned copy.
-    pub fn to_image(&self) -> RgbImage {
-        RgbImage::new(self.width, self.height, self.data.to_vec())
-    }
 }

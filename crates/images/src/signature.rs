@@ -5,7 +5,7 @@ pub(crate) const SNIFFED_BYTES: usize = 32;
 
 /// Image format as told by a file's first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signature {
+pub(crate) enum Signature {
     /// A format that the decoder reads.
     Readable(image::ImageFormat),
     /// An image, but of a format that the decoder does not read; its name.
@@ -14,7 +14,7 @@ pub enum Signature {
 
 impl Signature {
     /// Format of a file that begins with `head`; `None` where it is no image known here.
-    pub fn of(head: &[u8]) -> Option<Self> {
+    pub(crate) fn of(head: &[u8]) -> Option<Self> {
         use Signature::{Readable, Unreadable};
         use image::ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
         let at = |offset: usize, bytes: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(bytes));

@@ -1,34 +1,6 @@
-//! Text from files made safe to show: no markup, no invisible or reordering characters.
+//! Text from files made safe for pages: no markup, no invisible or reordering characters.
 
-/// Makes characters visible that could hide or reorder what stands in a line: control characters, marks of
-/// direction (U+202E turns `gnp.exe` into `exe.png`), zero-width spaces, line and paragraph separators.
-///
-/// Joiners (U+200C, U+200D) stay: scripts and emoji need them.
-///
-/// ```
-/// assert_eq!(sporeprint_report::visible("a\u{202e}gnp"), "a‹U+202E›gnp");
-/// ```
-#[must_use]
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_hidden(character) {
-            out.push_str(&format!("‹U+{:04X}›", u32::from(character)));
-        } else {
-            out.push(character);
-        }
-    }
-    out
-}
-
-fn is_hidden(character: char) -> bool {
-    let is_mark = matches!(
-        character,
-        '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-    );
-    is_mark || character.is_control()
-}
+use sporeprint_run::text::{is_hidden, visible};
 
 /// Text as HTML, for content and for quoted attributes alike.
 ///

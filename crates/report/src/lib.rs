@@ -32,7 +32,7 @@ use summary::Summary;
 
 pub use data::ReportData;
 pub use error::ReportError;
-pub use escape::{html_text, visible};
+pub use escape::html_text;
 pub use figures::write_figures;
 pub use html::render;
 pub use live::write_progress;

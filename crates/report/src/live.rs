@@ -9,8 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use fs_err as fs;
 use serde_json::json;
 
-use super::escape::{script_value, visible};
+use super::escape::script_value;
 use sporeprint_run::RunDir;
+use sporeprint_run::text::visible;
 
 /// Milliseconds since 1970: tells one writing of the pages from another.
 pub(super) fn stamp() -> u64 {

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::ReportData;
-use super::escape::{base64, script_value, visible};
+use super::escape::{base64, script_value};
 use super::sprites::Sheets;
 use super::summary::{CARD_CELLS, Summary};
+use sporeprint_run::text::visible;
 
 /// Images per part of names and neighbours.
 const PART: usize = 2048;

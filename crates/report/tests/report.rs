@@ -10,7 +10,7 @@ use generated::{GeneratedRun, picture};
 use sporeprint_report::{ReportData, ReportOptions, SheetLayout, Sheets, render, write, write_figures, write_progress};
 use sporeprint_run::RunDir;
 use sporeprint_run::tables::{
-    Metric, Quality, read_assignments_csv, read_choice, read_metrics, read_quality, read_skipped,
+    Metric, Quality, read_assignments, read_choice, read_metrics, read_quality, read_skipped,
 };
 
 fn rendered(run: &GeneratedRun) -> BTreeMap<String, String> {
@@ -74,7 +74,7 @@ fn numbers_on_the_first_page_follow_from_the_tables_beside_it() {
     write(&run, &ReportOptions::new(&|index| Some(picture(index, index % 7, 32)))).expect("written");
     let page = fs::read_to_string(run.report_index()).expect("page");
 
-    let rows = read_assignments_csv(&run.assignments_csv()).expect("table");
+    let rows = read_assignments(&run.assignments()).expect("table");
     let mut sizes = BTreeMap::new();
     rows.iter().filter(|row| row.cluster >= 0).for_each(|row| *sizes.entry(row.cluster).or_insert(0usize) += 1);
     let largest = *sizes.values().max().expect("clusters");

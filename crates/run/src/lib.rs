@@ -8,6 +8,7 @@ mod npy;
 mod session;
 mod stage;
 pub mod tables;
+pub mod text;
 
 pub use atomic::write_atomically;
 pub use events::EventFile;

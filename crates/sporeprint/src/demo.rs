@@ -72,13 +72,13 @@ pub fn draw_mushroom(kind: usize, number: usize, seed: u64) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::images::{FindOptions, find_images};
+    use crate::images::find_images;
 
     #[test]
     fn pictures_are_written_by_kind_and_drawn_alike_for_a_seed() {
         let dir = tempfile::tempdir().unwrap();
         write_demo(dir.path(), 8, 5).unwrap();
-        let found = find_images(&[dir.path().into()], &FindOptions::default()).unwrap();
+        let found = find_images(&[dir.path().into()]).unwrap();
         let labels: Vec<_> = found.iter().filter_map(|image| image.label.as_deref()).collect();
         assert_eq!(
             labels,

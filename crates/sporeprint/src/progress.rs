@@ -10,6 +10,8 @@ use crate::run::tables::Metric;
 pub trait Observer: Sync {
     /// A piece of work of `total` items begins.
     fn begin(&self, what: &str, total: u64);
+    /// Of the piece that has just begun, `done` items were finished by an earlier process: its speed is not theirs.
+    fn resume_at(&self, _done: u64) {}
     /// `done` items of it are finished; `detail` is what there is to say (a loss, a rate).
     fn advance(&self, done: u64, detail: &str);
     /// It has ended.

@@ -7,8 +7,7 @@ use anyhow::{Context, Result};
 use sporeprint::config::RunConfig;
 use sporeprint::embeddings::Embeddings;
 use sporeprint::progress::Observer;
-use sporeprint::report::visible;
-use sporeprint::run::tables::neutralise;
+use sporeprint::run::text::{neutralise, visible};
 use sporeprint::run::{Existing, RunDir, Session, Stage};
 use sporeprint::stages::{self, Images, NewImage};
 

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use anyhow::Result;
-use sporeprint::report::visible;
 use sporeprint::run::Session;
 use sporeprint::run::tables::{Quality, read_clusters, read_quality};
+use sporeprint::run::text::visible;
 use sporeprint::stages::Images;
 
 /// Figures of the table, in its order.

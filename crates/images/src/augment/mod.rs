@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::colour::make_grey;
-pub use self::render::{render, render_into, render_views};
+pub use self::render::render;
 
 /// Strength of every change that makes a view of an image; the whole recipe of views.
 ///

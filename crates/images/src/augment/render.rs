@@ -1,10 +1,7 @@
 //! Draws a view: crop, resize, turn, fade, blur and colour, all on bytes.
 
-use rayon::prelude::*;
-
 use super::geometry::Placement;
 use super::{ViewConfig, colour};
-use crate::cache::ImageCache;
 use crate::resize::{Taps, apply};
 use crate::rgb::{RgbImage, RgbView};
 use sporeprint_cluster::Rng;
@@ -16,51 +13,21 @@ use sporeprint_cluster::Rng;
 /// # Panics
 /// - when a side of `image` or `size` is 0
 pub fn render(image: RgbView<'_>, size: usize, config: &ViewConfig, rng: &mut Rng) -> RgbImage {
-    let mut data = vec![0; size * size * 3];
-    render_into(image, size, config, rng, &mut data);
-    RgbImage::new(size, size, data)
-}
-
-/// As [`render`], into `size * size * 3` bytes of the caller's.
-///
-/// # Panics
-/// - when `out` has another length, or a side of `image` or `size` is 0
-pub fn render_into(image: RgbView<'_>, size: usize, config: &ViewConfig, rng: &mut Rng, out: &mut [u8]) {
-    assert_eq!(out.len(), size * size * 3, "bytes of a view of {size} x {size} pixels");
+    let mut out = vec![0; size * size * 3];
     let placement = Placement::draw(image.width, image.height, config, rng);
     if placement.angle == 0.0 {
-        cut(image, size, &placement, out);
+        cut(image, size, &placement, &mut out);
     } else {
-        cut_turned(image, size, &placement, out);
+        cut_turned(image, size, &placement, &mut out);
     }
-    fade_surroundings(image, size, &placement, config, rng, out);
+    fade_surroundings(image, size, &placement, config, rng, &mut out);
     let blurred = rng.chance(config.blur);
     let sigma = rng.range(0.1, 1.0) * config.blur_sigma * size as f32;
     if blurred {
-        blur(out, size, sigma);
+        blur(&mut out, size, sigma);
     }
-    colour::jitter(out, config, rng);
-}
-
-/// View number `view` of the images `indices` in one epoch, in parallel; the same bytes for any number of threads.
-///
-/// # Shapes
-/// - result: `[indices.len(), size, size, 3]` bytes
-/// # Panics
-/// - when an index is not in the cache or `size` is 0
-pub fn render_views(
-    cache: &ImageCache,
-    indices: &[usize],
-    size: usize,
-    config: &ViewConfig,
-    (seed, epoch, view): (u64, u64, usize),
-) -> Vec<u8> {
-    let mut out = vec![0; indices.len() * size * size * 3];
-    out.par_chunks_exact_mut(size * size * 3).zip(indices).for_each(|(out, &index)| {
-        let mut rng = Rng::for_view(seed, epoch, index, view);
-        render_into(cache.view(index), size, config, &mut rng, out);
-    });
-    out
+    colour::jitter(&mut out, config, rng);
+    RgbImage::new(size, size, out)
 }
 
 fn cut(image: RgbView<'_>, size: usize, placement: &Placement, out: &mut [u8]) {

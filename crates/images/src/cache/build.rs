@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::index::{self, EVAL_FILE, INDEX_FILE, Index, VIEWS_FILE};
-use super::{CacheConfig, CacheError, ImageEntry, Progress, Skipped};
+use super::{BuildStep, CacheConfig, CacheError, ImageEntry, Skipped};
 use crate::decode::{Decoded, decode_file};
 use crate::find::FoundImage;
 use crate::hash::{content_hash, dhash};
@@ -31,7 +31,7 @@ pub(super) fn build(
     dir: &Path,
     found: &[FoundImage],
     config: &CacheConfig,
-    progress: &dyn Fn(Progress),
+    progress: &dyn Fn(BuildStep),
 ) -> Result<(), CacheError> {
     std::fs::create_dir_all(dir).map_err(|source| CacheError::Write { path: dir.to_path_buf(), source })?;
     // Noted before reading, so that a file that changes meanwhile is seen as changed next time.
@@ -53,7 +53,7 @@ pub(super) fn append(
     dir: &Path,
     keep: usize,
     found: &[FoundImage],
-    progress: &dyn Fn(Progress),
+    progress: &dyn Fn(BuildStep),
 ) -> Result<(), CacheError> {
     let Index { config, mut sources, mut images, mut skipped, .. } = Index::read(dir)?;
     assert!(keep <= images.len(), "{keep} images to keep of {}", images.len());
@@ -80,7 +80,7 @@ pub(super) fn append(
 fn decode_all(
     found: &[FoundImage],
     config: &CacheConfig,
-    progress: &dyn Fn(Progress),
+    progress: &dyn Fn(BuildStep),
     mut write: impl FnMut(&Packed) -> Result<(), CacheError>,
 ) -> Result<(Vec<ImageEntry>, Vec<Skipped>), CacheError> {
     let (mut images, mut skipped) = (Vec::new(), Vec::new());
@@ -97,7 +97,7 @@ fn decode_all(
                 Err(reason) => skipped.push(reason),
             }
         }
-        progress(Progress { done: images.len() + skipped.len(), total: found.len(), skipped: skipped.len() });
+        progress(BuildStep { done: images.len() + skipped.len(), total: found.len(), skipped: skipped.len() });
     }
     Ok((images, skipped))
 }

@@ -38,9 +38,7 @@ pub enum CacheError {
         source: std::io::Error,
     },
     /// A file of the cache cannot be written.
-    #[error(
-        "cannot write image cache {path}: {source}\nhint: choose a directory with space and write permission by --cache or --out"
-    )]
+    #[error("cannot write image cache {path}: {source}\nhint: choose a directory with space and write permission")]
     Write {
         /// The file or directory.
         path: PathBuf,

@@ -1,6 +1,6 @@
 //! The table of contents of a cache and the check that it fits.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -19,13 +19,13 @@ const FORMAT: u32 = 1;
 
 /// A file as it was when the cache was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceFile {
+pub(super) struct SourceFile {
     /// Unique name, see [`FoundImage::name`].
-    pub name: String,
+    pub(super) name: String,
     /// Size in bytes; 0 where the file cannot be looked at.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// Time of the last change, in nanoseconds since 1970; 0 where unknown.
-    pub modified_ns: u64,
+    pub(super) modified_ns: u64,
 }
 
 /// Contents of `index.json`.
@@ -125,8 +125,7 @@ fn different_source(found: &[SourceFile], expected: &[SourceFile]) -> Option<Dif
 pub(super) fn source_files(found: &[FoundImage]) -> Vec<SourceFile> {
     let source = |image: &FoundImage| {
         // A picture of a file of many changes with that file.
-        let file = idx::inside(&image.path).map_or(image.path.as_path(), |(file, _)| file);
-        let metadata = std::fs::metadata(file).ok();
+        let metadata = std::fs::metadata(idx::source_file(&image.path)).ok();
         let modified = metadata.as_ref().and_then(|found| found.modified().ok());
         SourceFile {
             name: image.name.clone(),
@@ -143,9 +142,4 @@ fn fingerprint(config: &CacheConfig, sources: &[SourceFile]) -> String {
     // JSON of plain structs with string keys cannot fail; an empty text would only make caches look alike less often.
     let text = serde_json::to_vec(&(FORMAT, config, sources)).unwrap_or_default();
     format!("{:016x}", content_hash(&text, 0))
-}
-
-/// Directory below `root` for the cache of these images and settings, so that runs can share one `--cache` root.
-pub fn shared_cache_dir(root: &Path, found: &[FoundImage], config: &CacheConfig) -> PathBuf {
-    root.join(fingerprint(config, &source_files(found)))
 }

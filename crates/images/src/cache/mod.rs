@@ -24,7 +24,6 @@ use super::resize::{Filter, Window};
 use super::rgb::RgbView;
 
 pub use self::error::{CacheError, Difference};
-pub use self::index::{SourceFile, shared_cache_dir};
 
 /// Settings of a cache; two caches with different ones never pass for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +110,7 @@ pub struct Skipped {
 
 /// How far the building of a cache has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct BuildStep {
     /// Files read so far.
     pub done: usize,
     /// Files to read.
@@ -158,7 +157,7 @@ impl ImageCache {
         dir: &Path,
         found: &[FoundImage],
         config: &CacheConfig,
-        progress: &dyn Fn(Progress),
+        progress: &dyn Fn(BuildStep),
     ) -> Result<Built, CacheError> {
         build::build(dir, found, config, progress)?;
         Self::open(dir, found, config)
@@ -178,7 +177,7 @@ impl ImageCache {
         dir: &Path,
         keep: usize,
         found: &[FoundImage],
-        progress: &dyn Fn(Progress),
+        progress: &dyn Fn(BuildStep),
     ) -> Result<Built, CacheError> {
         build::append(dir, keep, found, progress)?;
         Self::load(dir)
@@ -215,25 +214,6 @@ impl ImageCache {
             }
         }
         Ok(built)
-    }
-
-    /// Opens the cache where it fits, else builds it. Says by `bool` whether it was built.
-    ///
-    /// # Errors
-    /// - as [`ImageCache::build`]
-    pub fn open_or_build(
-        dir: &Path,
-        found: &[FoundImage],
-        config: &CacheConfig,
-        progress: &dyn Fn(Progress),
-    ) -> Result<(Built, bool), CacheError> {
-        match Self::open(dir, found, config) {
-            Ok(built) => Ok((built, false)),
-            Err(CacheError::Missing { .. } | CacheError::Differs { .. } | CacheError::Damaged { .. }) => {
-                Ok((Self::build(dir, found, config, progress)?, true))
-            }
-            Err(other) => Err(other),
-        }
     }
 
     /// Opens the cache in `dir` as it is, for example to make a report when the photographs are elsewhere.

@@ -1,24 +1,17 @@
 //! `assignments.parquet` and `assignments.csv`: the cluster of every image.
 
 use std::path::Path;
-use std::sync::Arc;
-
-use arrow_array::types::{Float32Type, Int32Type, UInt32Type};
-use arrow_array::{ArrayRef, Float32Array, Int32Array, StringArray, UInt32Array};
-use serde::{Deserialize, Serialize};
 
 use super::TableError;
-use super::cells::{self, read_csv, write_csv};
-use super::columns::{Columns, write_columns};
+use super::rows::{columns, read_parquet, write_csv, write_parquet};
 use crate::RunDir;
 
 /// Where one image belongs and how well it sits there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assignment {
     /// The image.
     pub index: u32,
     /// Its file.
-    #[serde(with = "cells::text")]
     pub path: String,
     /// Its cluster; -1 is noise.
     pub cluster: i32,
@@ -33,37 +26,18 @@ pub struct Assignment {
     /// Index of the image that this one repeats, if it is a near duplicate.
     pub duplicate_of: Option<u32>,
     /// Indices of the nearest other images, nearest first; a space between them in the file.
-    #[serde(serialize_with = "cells::join", deserialize_with = "cells::split")]
     pub neighbors: Vec<u32>,
 }
 
-const COLUMNS: [&str; 9] =
-    ["index", "path", "cluster", "distance", "second", "margin", "outlier", "duplicate_of", "neighbors"];
+columns!(Assignment: index, path, cluster, distance, second, margin, outlier, duplicate_of, neighbors);
 
 /// Writes the table twice: `assignments.parquet` and `assignments.csv`.
 ///
 /// # Errors
 /// - a file cannot be written
 pub fn write_assignments(run: &RunDir, rows: &[Assignment]) -> Result<(), TableError> {
-    let floats = |of: fn(&Assignment) -> f32| Arc::new(Float32Array::from_iter_values(rows.iter().map(of))) as ArrayRef;
-    write_columns(
-        &run.assignments(),
-        vec![
-            ("index", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.index)))),
-            ("path", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.path)))),
-            ("cluster", Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.cluster)))),
-            ("distance", floats(|row| row.distance)),
-            ("second", Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.second)))),
-            ("margin", floats(|row| row.margin)),
-            ("outlier", floats(|row| row.outlier)),
-            ("duplicate_of", Arc::new(rows.iter().map(|row| row.duplicate_of).collect::<UInt32Array>())),
-            (
-                "neighbors",
-                Arc::new(StringArray::from_iter_values(rows.iter().map(|row| cells::joined(&row.neighbors)))),
-            ),
-        ],
-    )?;
-    write_csv(&run.assignments_csv(), &COLUMNS, rows)
+    write_parquet(&run.assignments(), rows)?;
+    write_csv(&run.assignments_csv(), rows)
 }
 
 /// Reads `assignments.parquet`.
@@ -71,39 +45,7 @@ pub fn write_assignments(run: &RunDir, rows: &[Assignment]) -> Result<(), TableE
 /// # Errors
 /// - the file cannot be read or lacks a column
 pub fn read_assignments(path: &Path) -> Result<Vec<Assignment>, TableError> {
-    let table = Columns::read(path)?;
-    let (clusters, seconds) = (table.numbers::<Int32Type>("cluster")?, table.numbers::<Int32Type>("second")?);
-    let neighbors: Vec<Vec<u32>> = table
-        .texts("neighbors")?
-        .iter()
-        .map(|text| cells::parted(text).map_err(|error| TableError::damaged(path, error, "indices of neighbours")))
-        .collect::<Result<_, _>>()?;
-    let [distances, margins, outliers] =
-        ["distance", "margin", "outlier"].map(|name| table.numbers::<Float32Type>(name));
-    let (distances, margins, outliers) = (distances?, margins?, outliers?);
-    let duplicates = table.optional_numbers::<UInt32Type>("duplicate_of")?;
-    let rows = table.numbers::<UInt32Type>("index")?.into_iter().zip(table.texts("path")?).zip(neighbors).enumerate();
-    Ok(rows
-        .map(|(row, ((index, path), neighbors))| Assignment {
-            index,
-            path,
-            cluster: clusters[row],
-            distance: distances[row],
-            second: seconds[row],
-            margin: margins[row],
-            outlier: outliers[row],
-            duplicate_of: duplicates[row],
-            neighbors,
-        })
-        .collect())
-}
-
-/// Reads `assignments.csv`.
-///
-/// # Errors
-/// - the file cannot be read or lacks a column
-pub fn read_assignments_csv(path: &Path) -> Result<Vec<Assignment>, TableError> {
-    read_csv(path, &COLUMNS)
+    read_parquet(path)
 }
 
 #[cfg(test)]
@@ -111,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_come_back_as_they_were() {
+    fn the_typed_form_comes_back_as_it_was() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let run = RunDir::new(dir.path());
         let rows: Vec<_> = (0..100)
@@ -129,20 +71,38 @@ mod tests {
             .collect();
         write_assignments(&run, &rows).expect("written");
         assert_eq!(read_assignments(&run.assignments()).expect("read"), rows);
-        assert_eq!(read_assignments_csv(&run.assignments_csv()).expect("read"), rows);
     }
 
     #[test]
-    fn a_table_without_clusters_is_refused_by_column() {
+    fn the_form_for_people_has_these_bytes() {
         let dir = tempfile::tempdir().expect("temporary folder");
-        let path = dir.path().join("assignments.csv");
-        fs_err::write(&path, "index,path\n0,a.png\n").expect("file");
-        assert!(read_assignments_csv(&path).expect_err("refused").to_string().contains("a column cluster"));
-        fs_err::write(
-            &path,
-            "index,path,cluster,distance,second,margin,outlier,duplicate_of,neighbors\n0,a,x,1,0,1,1,,\n",
-        )
-        .expect("file");
-        assert!(read_assignments_csv(&path).expect_err("refused").to_string().contains("line: 2"));
+        let run = RunDir::new(dir.path());
+        let plain = Assignment {
+            index: 0,
+            path: "caps/a, b.png".to_owned(),
+            cluster: 3,
+            distance: 0.1,
+            second: -1,
+            margin: 2.,
+            outlier: 1e-30,
+            duplicate_of: None,
+            neighbors: vec![1, 20],
+        };
+        let hostile = Assignment {
+            index: 1,
+            path: "=1+1\".png".to_owned(),
+            cluster: -1,
+            distance: 16_777_216.,
+            second: 0,
+            margin: -0.25,
+            outlier: 0.,
+            duplicate_of: Some(0),
+            neighbors: Vec::new(),
+        };
+        write_assignments(&run, &[plain, hostile]).expect("written");
+        let expected = "index,path,cluster,distance,second,margin,outlier,duplicate_of,neighbors\n\
+                        0,\"caps/a, b.png\",3,0.1,-1,2.0,1e-30,,1 20\n\
+                        1,\"'=1+1\"\".png\",-1,16777216.0,0,-0.25,0.0,0,\n";
+        assert_eq!(fs_err::read_to_string(run.assignments_csv()).expect("file"), expected);
     }
 }

@@ -1,126 +1,155 @@
-//! CSV files: cells that no spreadsheet takes for a formula, rows through serde.
+//! Values as they stand in one column: a Parquet array and the text of a CSV cell, each way and back.
 
 use std::borrow::Cow;
-use std::io;
-use std::path::Path;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
 
-use fs_err as fs;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use arrow_array::types::{Float32Type, Int32Type, UInt8Type, UInt32Type};
+use arrow_array::{ArrayRef, PrimitiveArray, StringArray, UInt32Array};
+use serde::Serialize;
 
 use super::TableError;
-use crate::write_atomically;
+use super::columns::Columns;
+use crate::text::{neutralise, restore};
 
-/// Text that a spreadsheet shows and never runs.
-///
-/// Spreadsheets take a cell that starts with `=`, `+`, `-`, `@`, a tab or a line break for a formula, also in CSV
-/// files, so a file called `=cmd|...` could start a program. Such text gets an apostrophe in front, the
-/// spreadsheets' own sign for "this is text". Text that already reads as apostrophes followed by such a
-/// character gets one more, so that [`restore`] undoes it exactly.
-///
-/// ```
-/// use sporeprint_run::tables::{neutralise, restore};
-/// assert_eq!(neutralise("=1+1.png"), "'=1+1.png");
-/// assert_eq!(restore(&neutralise("'=1+1.png")), "'=1+1.png");
-/// assert_eq!(neutralise("cap.png"), "cap.png");
-/// ```
-#[must_use]
-pub fn neutralise(text: &str) -> Cow<'_, str> {
-    if is_formula(text.trim_start_matches('\'')) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+/// A type that a field of a row may have.
+pub(super) trait Cell: Sized {
+    /// A column of such values.
+    fn array<'a>(cells: impl Iterator<Item = &'a Self>) -> ArrayRef
+    where
+        Self: 'a;
+
+    /// The values of a column.
+    ///
+    /// # Errors
+    /// - the table has no such column, or one of another type
+    fn read(table: &Columns<'_>, name: &str) -> Result<Vec<Self>, TableError>;
+
+    /// The value in CSV.
+    fn written(&self) -> CsvCell<'_>;
+
+    /// The value of a CSV cell, or what was expected in it.
+    fn parsed(cell: &str) -> Result<Self, &'static str>;
 }
 
-/// Undoes [`neutralise`].
-#[must_use]
-pub fn restore(cell: &str) -> Cow<'_, str> {
-    match cell.strip_prefix('\'') {
-        Some(rest) if is_formula(rest.trim_start_matches('\'')) => Cow::Borrowed(rest),
-        _ => Cow::Borrowed(cell),
+/// What a CSV file holds in one place; numbers are written plainly, for `-1` is no formula.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum CsvCell<'a> {
+    Whole(i64),
+    Real(f32),
+    Text(Cow<'a, str>),
+    Nothing,
+}
+
+macro_rules! number_cells {
+    ($($number:ty as $column:ty => $csv:ident, $expected:literal;)+) => { $(
+        impl Cell for $number {
+            fn array<'a>(cells: impl Iterator<Item = &'a Self>) -> ArrayRef {
+                Arc::new(PrimitiveArray::<$column>::from_iter_values(cells.copied()))
+            }
+
+            fn read(table: &Columns<'_>, name: &str) -> Result<Vec<Self>, TableError> {
+                table.numbers::<$column>(name)
+            }
+
+            fn written(&self) -> CsvCell<'_> {
+                CsvCell::$csv((*self).into())
+            }
+
+            fn parsed(cell: &str) -> Result<Self, &'static str> {
+                cell.parse().map_err(|_| $expected)
+            }
+        }
+    )+ };
+}
+
+number_cells! {
+    u8 as UInt8Type => Whole, "a whole number, 0 to 255";
+    u32 as UInt32Type => Whole, "a whole number, 0 or more";
+    i32 as Int32Type => Whole, "a whole number";
+    f32 as Float32Type => Real, "a number";
+}
+
+impl Cell for String {
+    fn array<'a>(cells: impl Iterator<Item = &'a Self>) -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(cells))
+    }
+
+    fn read(table: &Columns<'_>, name: &str) -> Result<Vec<Self>, TableError> {
+        table.texts(name)
+    }
+
+    fn written(&self) -> CsvCell<'_> {
+        CsvCell::Text(neutralise(self))
+    }
+
+    fn parsed(cell: &str) -> Result<Self, &'static str> {
+        Ok(restore(cell).into_owned())
     }
 }
 
-fn is_formula(text: &str) -> bool {
-    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
-}
-
-/// Serde's way to a text cell: `#[serde(with = "cells::text")]`. Number cells are written plainly: `-1` is no formula.
-pub(super) mod text {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&super::neutralise(text))
+impl Cell for Option<String> {
+    fn array<'a>(cells: impl Iterator<Item = &'a Self>) -> ArrayRef {
+        Arc::new(cells.map(Option::as_deref).collect::<StringArray>())
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-        Ok(super::restore(&String::deserialize(deserializer)?).into_owned())
+    fn read(table: &Columns<'_>, name: &str) -> Result<Vec<Self>, TableError> {
+        table.optional_texts(name)
+    }
+
+    fn written(&self) -> CsvCell<'_> {
+        self.as_ref().map_or(CsvCell::Nothing, String::written)
+    }
+
+    fn parsed(cell: &str) -> Result<Self, &'static str> {
+        if cell.is_empty() { Ok(None) } else { String::parsed(cell).map(Some) }
     }
 }
 
-/// Numbers in one cell, a space between them.
-pub(super) fn joined<T: ToString>(numbers: &[T]) -> String {
+impl Cell for Option<u32> {
+    fn array<'a>(cells: impl Iterator<Item = &'a Self>) -> ArrayRef {
+        Arc::new(cells.copied().collect::<UInt32Array>())
+    }
+
+    fn read(table: &Columns<'_>, name: &str) -> Result<Vec<Self>, TableError> {
+        table.optional_numbers::<UInt32Type>(name)
+    }
+
+    fn written(&self) -> CsvCell<'_> {
+        self.as_ref().map_or(CsvCell::Nothing, u32::written)
+    }
+
+    fn parsed(cell: &str) -> Result<Self, &'static str> {
+        if cell.is_empty() { Ok(None) } else { u32::parsed(cell).map(Some) }
+    }
+}
+
+/// Whole numbers in one cell, a space between them.
+impl<T: Display + FromStr> Cell for Vec<T> {
+    fn array<'a>(cells: impl Iterator<Item = &'a Self>) -> ArrayRef
+    where
+        Self: 'a,
+    {
+        Arc::new(StringArray::from_iter_values(cells.map(|numbers| joined(numbers))))
+    }
+
+    fn read(table: &Columns<'_>, name: &str) -> Result<Vec<Self>, TableError> {
+        let part = |text: &String| Self::parsed(text).map_err(|expected| table.damaged(name, text, expected));
+        table.texts(name)?.iter().map(part).collect()
+    }
+
+    fn written(&self) -> CsvCell<'_> {
+        CsvCell::Text(joined(self).into())
+    }
+
+    fn parsed(cell: &str) -> Result<Self, &'static str> {
+        let numbers: Result<Self, _> = cell.split_whitespace().map(str::parse).collect();
+        numbers.map_err(|_| "whole numbers with spaces between them")
+    }
+}
+
+fn joined<T: Display>(numbers: &[T]) -> String {
     numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
-/// The numbers of such a cell.
-pub(super) fn parted<T: std::str::FromStr>(cell: &str) -> Result<Vec<T>, T::Err> {
-    cell.split_whitespace().map(str::parse).collect()
-}
-
-/// Serde's way to a cell of numbers.
-pub(super) fn join<T: ToString, S: Serializer>(numbers: &[T], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&joined(numbers))
-}
-
-/// Serde's way back.
-pub(super) fn split<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    T: std::str::FromStr,
-    T::Err: std::fmt::Display,
-    D: Deserializer<'de>,
-{
-    parted(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-}
-
-/// Writes rows under their field names. `columns` is the header of an empty table, which serde cannot know.
-pub(super) fn write_csv<T: Serialize>(path: &Path, columns: &[&str], rows: &[T]) -> Result<(), TableError> {
-    write_atomically(path, |out| {
-        let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(out);
-        csv.write_record(columns).map_err(io::Error::other)?;
-        for row in rows {
-            csv.serialize(row).map_err(io::Error::other)?;
-        }
-        csv.flush()
-    })?;
-    Ok(())
-}
-
-/// Reads rows by their column names.
-pub(super) fn read_csv<T: DeserializeOwned>(path: &Path, columns: &[&str]) -> Result<Vec<T>, TableError> {
-    let mut csv = csv::Reader::from_reader(io::BufReader::new(fs::File::open(path)?));
-    let damaged = |found: csv::Error| TableError::damaged(path, found, format!("columns {}", columns.join(", ")));
-    let found = csv.headers().map_err(damaged)?;
-    if let Some(missing) = columns.iter().find(|&&column| !found.iter().any(|name| name == column)) {
-        let found: Vec<_> = found.iter().collect();
-        return Err(TableError::damaged(path, format!("columns {}", found.join(", ")), format!("a column {missing}")));
-    }
-    csv.deserialize().map(|row| row.map_err(damaged)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn every_text_comes_back_and_none_is_a_formula(text in "['=+@\t\r\n-]{0,3}.{0,4}") {
-            let cell = neutralise(&text);
-            prop_assert!(!is_formula(&cell));
-            prop_assert_eq!(restore(&cell), text.as_str());
-        }
-    }
-
-    #[test]
-    fn a_lone_apostrophe_stays() {
-        assert_eq!(neutralise("'tis.png"), "'tis.png");
-        assert_eq!(restore("'tis.png"), "'tis.png");
-    }
 }

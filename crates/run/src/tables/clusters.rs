@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::TableError;
-use super::cells::{self, read_csv, write_csv};
+use super::rows::{columns, read_csv, write_csv};
 
 /// What is known of one cluster.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterRow {
     /// Its id.
     pub cluster: i32,
@@ -19,18 +17,17 @@ pub struct ClusterRow {
     /// Index of the image nearest to all others of the cluster.
     pub medoid: u32,
     /// Ids of the nearest clusters, nearest first; a space between them in the file.
-    #[serde(serialize_with = "cells::join", deserialize_with = "cells::split")]
     pub nearest: Vec<i32>,
 }
 
-const COLUMNS: [&str; 5] = ["cluster", "size", "spread", "medoid", "nearest"];
+columns!(ClusterRow: cluster, size, spread, medoid, nearest);
 
 /// Writes `clusters.csv`.
 ///
 /// # Errors
 /// - the file cannot be written
 pub fn write_clusters(path: &Path, rows: &[ClusterRow]) -> Result<(), TableError> {
-    write_csv(path, &COLUMNS, rows)
+    write_csv(path, rows)
 }
 
 /// Reads `clusters.csv`.
@@ -38,7 +35,7 @@ pub fn write_clusters(path: &Path, rows: &[ClusterRow]) -> Result<(), TableError
 /// # Errors
 /// - the file cannot be read or lacks a column
 pub fn read_clusters(path: &Path) -> Result<Vec<ClusterRow>, TableError> {
-    read_csv(path, &COLUMNS)
+    read_csv(path)
 }
 
 #[cfg(test)]
@@ -55,5 +52,21 @@ mod tests {
         assert_eq!(read_clusters(&path).expect("read"), rows);
         let text = fs_err::read_to_string(&path).expect("file");
         assert!(text.starts_with("cluster,size,spread,medoid,nearest\n0,3,0.25,17,2 1\n"), "{text}");
+    }
+
+    #[test]
+    fn a_table_without_a_column_or_with_a_word_for_a_number_is_refused_by_name() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let path = dir.path().join("clusters.csv");
+        let refused = |text: &str| {
+            fs_err::write(&path, text).expect("file");
+            read_clusters(&path).expect_err("refused").to_string()
+        };
+        assert!(refused("cluster,size\n0,3\n").contains("expected a column spread"));
+        let told = refused("size,cluster,spread,medoid,nearest\n3,0,1,1,\n3,x,1,1,\n");
+        assert!(told.contains("found \"x\" as cluster of row 2, expected a whole number"), "{told}");
+        let told = refused("cluster,size,spread,medoid,nearest\n0,3,1,1,1 two\n");
+        assert!(told.contains("nearest of row 1"), "{told}");
+        assert!(refused("cluster,size,spread,medoid,nearest\n0,3\n").contains("line: 2"));
     }
 }

@@ -73,6 +73,11 @@ impl<'a> Columns<'a> {
         Ok(Self { path, batches, n_rows })
     }
 
+    /// A cell that does not hold what its column should.
+    pub(super) fn damaged(&self, name: &str, found: &str, expected: &str) -> TableError {
+        TableError::damaged(self.path, format!("{found:?} in column {name}"), expected)
+    }
+
     /// Numbers of a column that has no gaps.
     pub(super) fn numbers<T: ArrowPrimitiveType>(&self, name: &str) -> Result<Vec<T::Native>, TableError> {
         let mut numbers = Vec::with_capacity(self.n_rows);

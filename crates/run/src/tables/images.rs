@@ -1,25 +1,21 @@
 //! `images.parquet` and `skipped.csv`: what was looked at.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow_array::types::{UInt8Type, UInt32Type};
-use arrow_array::{ArrayRef, StringArray, UInt8Array, UInt32Array};
-use serde::{Deserialize, Serialize};
+use arrow_array::ArrayRef;
 
 use super::TableError;
-use super::cells::{self, read_csv, write_csv};
-use super::columns::{Columns, write_columns};
+use super::cells::{Cell, CsvCell};
+use super::columns::Columns;
+use super::rows::{columns, read_csv, read_parquet, write_csv, write_parquet};
 
-/// How an image's file stands.
+/// What the run has of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImageStatus {
-    /// Read and decoded.
+    /// Its file was read and decoded.
     #[default]
     Ok,
-    /// Not the file that was decoded any more.
-    Changed,
-    /// No longer where it was.
+    /// A code and a name: no picture was read for it, and there may never have been one.
     Missing,
 }
 
@@ -29,13 +25,27 @@ impl ImageStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
-            Self::Changed => "changed",
             Self::Missing => "missing",
         }
     }
+}
 
-    fn parse(word: &str) -> Option<Self> {
-        [Self::Ok, Self::Changed, Self::Missing].into_iter().find(|status| status.as_str() == word)
+impl Cell for ImageStatus {
+    fn array<'a>(cells: impl Iterator<Item = &'a Self>) -> ArrayRef {
+        String::array(cells.map(|status| status.as_str().to_owned()).collect::<Vec<_>>().iter())
+    }
+
+    fn read(table: &Columns<'_>, name: &str) -> Result<Vec<Self>, TableError> {
+        let parse = |text: &String| Self::parsed(text).map_err(|expected| table.damaged(name, text, expected));
+        table.texts(name)?.iter().map(parse).collect()
+    }
+
+    fn written(&self) -> CsvCell<'_> {
+        CsvCell::Text(self.as_str().into())
+    }
+
+    fn parsed(cell: &str) -> Result<Self, &'static str> {
+        [Self::Ok, Self::Missing].into_iter().find(|status| status.as_str() == cell).ok_or("ok or missing")
     }
 }
 
@@ -54,7 +64,7 @@ pub struct ImageRow {
     pub height: u32,
     /// EXIF orientation, 1 to 8, already applied.
     pub orientation: u8,
-    /// How the file stands.
+    /// What the run has of it.
     pub status: ImageStatus,
     /// Known kind, only ever used to evaluate.
     pub label: Option<String>,
@@ -63,39 +73,23 @@ pub struct ImageRow {
 }
 
 /// One file that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedRow {
     /// The file.
-    #[serde(with = "cells::text")]
     pub path: String,
     /// Why, in a short sentence.
-    #[serde(with = "cells::text")]
     pub reason: String,
 }
 
-const SKIPPED_COLUMNS: [&str; 2] = ["path", "reason"];
+columns!(ImageRow: index, path, name, width, height, orientation, status, label, dhash);
+columns!(SkippedRow: path, reason);
 
 /// Writes `images.parquet`.
 ///
 /// # Errors
 /// - the file cannot be written
 pub fn write_images(path: &Path, rows: &[ImageRow]) -> Result<(), TableError> {
-    let texts = |of: fn(&ImageRow) -> &str| Arc::new(StringArray::from_iter_values(rows.iter().map(of))) as ArrayRef;
-    let numbers = |of: fn(&ImageRow) -> u32| Arc::new(UInt32Array::from_iter_values(rows.iter().map(of))) as ArrayRef;
-    write_columns(
-        path,
-        vec![
-            ("index", numbers(|row| row.index)),
-            ("path", texts(|row| &row.path)),
-            ("name", texts(|row| &row.name)),
-            ("width", numbers(|row| row.width)),
-            ("height", numbers(|row| row.height)),
-            ("orientation", Arc::new(UInt8Array::from_iter_values(rows.iter().map(|row| row.orientation)))),
-            ("status", texts(|row| row.status.as_str())),
-            ("label", Arc::new(rows.iter().map(|row| row.label.as_deref()).collect::<StringArray>())),
-            ("dhash", texts(|row| &row.dhash)),
-        ],
-    )
+    write_parquet(path, rows)
 }
 
 /// Reads `images.parquet`.
@@ -103,30 +97,7 @@ pub fn write_images(path: &Path, rows: &[ImageRow]) -> Result<(), TableError> {
 /// # Errors
 /// - the file cannot be read or lacks a column
 pub fn read_images(path: &Path) -> Result<Vec<ImageRow>, TableError> {
-    let table = Columns::read(path)?;
-    let mut paths = table.texts("path")?.into_iter();
-    let mut names = table.texts("name")?.into_iter();
-    let mut labels = table.optional_texts("label")?.into_iter();
-    let mut hashes = table.texts("dhash")?.into_iter();
-    let (widths, heights) = (table.numbers::<UInt32Type>("width")?, table.numbers::<UInt32Type>("height")?);
-    let orientations = table.numbers::<UInt8Type>("orientation")?;
-    let statuses = table.texts("status")?;
-    let rows = table.numbers::<UInt32Type>("index")?.into_iter().enumerate().map(|(row, index)| {
-        Ok(ImageRow {
-            index,
-            path: paths.next().unwrap_or_default(),
-            name: names.next().unwrap_or_default(),
-            width: widths[row],
-            height: heights[row],
-            orientation: orientations[row],
-            status: ImageStatus::parse(&statuses[row]).ok_or_else(|| {
-                TableError::damaged(path, format!("status {:?}", statuses[row]), "ok, changed or missing")
-            })?,
-            label: labels.next().flatten(),
-            dhash: hashes.next().unwrap_or_default(),
-        })
-    });
-    rows.collect()
+    read_parquet(path)
 }
 
 /// Writes `skipped.csv`.
@@ -134,7 +105,7 @@ pub fn read_images(path: &Path) -> Result<Vec<ImageRow>, TableError> {
 /// # Errors
 /// - the file cannot be written
 pub fn write_skipped(path: &Path, rows: &[SkippedRow]) -> Result<(), TableError> {
-    write_csv(path, &SKIPPED_COLUMNS, rows)
+    write_csv(path, rows)
 }
 
 /// Reads `skipped.csv`.
@@ -142,7 +113,7 @@ pub fn write_skipped(path: &Path, rows: &[SkippedRow]) -> Result<(), TableError>
 /// # Errors
 /// - the file cannot be read or lacks a column
 pub fn read_skipped(path: &Path) -> Result<Vec<SkippedRow>, TableError> {
-    read_csv(path, &SKIPPED_COLUMNS)
+    read_csv(path)
 }
 
 #[cfg(test)]
@@ -161,7 +132,7 @@ mod tests {
                 width: index,
                 height: 2,
                 orientation: 6,
-                status: [ImageStatus::Ok, ImageStatus::Changed, ImageStatus::Missing][index as usize % 3],
+                status: [ImageStatus::Ok, ImageStatus::Missing][index as usize % 2],
                 label: (index % 2 == 0).then(|| "fly agaric".to_owned()),
                 dhash: "00ff".to_owned(),
             })

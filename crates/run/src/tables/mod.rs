@@ -2,7 +2,7 @@
 //!
 //! Every table joins on the image's index. Parquet files carry the version of their layout; CSV files are for
 //! people and spreadsheets, so cells that a spreadsheet would run as a formula are neutralised (see
-//! [`neutralise`]) and restored when read.
+//! [`neutralise`](crate::text::neutralise)) and restored when read.
 
 mod assignments;
 mod cells;
@@ -15,9 +15,9 @@ mod metrics;
 mod names;
 mod neighbors;
 mod quality;
+mod rows;
 
-pub use assignments::{Assignment, read_assignments, read_assignments_csv, write_assignments};
-pub use cells::{neutralise, restore};
+pub use assignments::{Assignment, read_assignments, write_assignments};
 pub use clusters::{ClusterRow, read_clusters, write_clusters};
 pub use embeddings::write_embeddings;
 pub use error::TableError;

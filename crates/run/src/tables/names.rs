@@ -2,41 +2,38 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::TableError;
-use super::cells::{self, read_csv, write_csv};
+use super::rows::{columns, read_csv, write_csv};
 
 /// What a cluster is called.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NameRow {
     /// Its id.
     pub cluster: i32,
     /// Images in it.
     pub size: u32,
     /// Nearest word.
-    #[serde(with = "cells::text")]
     pub name: String,
     /// Cosine between the word and the mean of the cluster.
     pub similarity: f32,
     /// Part of its images that are nearest to that word themselves.
     pub share: f32,
     /// Word that is nearer to this cluster than to the others by the most.
-    #[serde(with = "cells::text")]
     pub distinctive: String,
     /// The next nearest words, `; ` between them.
-    #[serde(with = "cells::text")]
     pub others: String,
 }
 
-const COLUMNS: [&str; 7] = ["cluster", "size", "name", "similarity", "share", "distinctive", "others"];
+columns!(NameRow: cluster, size, name, similarity, share, distinctive, others);
 
 /// Writes `names.csv`.
 ///
 /// # Errors
 /// - the file cannot be written
 pub fn write_names(path: &Path, rows: &[NameRow]) -> Result<(), TableError> {
-    write_csv(path, &COLUMNS, rows)
+    write_csv(path, rows)
 }
 
 /// Reads `names.csv`.
@@ -44,7 +41,7 @@ pub fn write_names(path: &Path, rows: &[NameRow]) -> Result<(), TableError> {
 /// # Errors
 /// - the file cannot be read or lacks a column
 pub fn read_names(path: &Path) -> Result<Vec<NameRow>, TableError> {
-    read_csv(path, &COLUMNS)
+    read_csv(path)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::import::entries_of;
 use super::{Images, StageError};
 use crate::embeddings::Embeddings;
 use crate::grouping::Prepared;
-use crate::images::{FindOptions, FoundImage, ImageCache, Skipped, find_images};
+use crate::images::{FoundImage, ImageCache, Skipped, find_images};
 use crate::progress::Observer;
 use crate::run::tables::{read_assignments, read_clusters};
 use crate::run::{Session, Stage, read_npy};
@@ -77,7 +77,7 @@ pub(super) fn find_new(session: &Session, paths: &[PathBuf]) -> Result<Vec<Found
     if session.config.images.embeddings.is_some() {
         return Err(StageError::FromEmbeddings { run: root(&session.dir) });
     }
-    let found = find_images(paths, &FindOptions::default())?;
+    let found = find_images(paths)?;
     if found.is_empty() {
         let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
         return Err(StageError::NoImages { paths: paths.join(", ") });

@@ -179,7 +179,7 @@ pub enum StageError {
     #[error(
         "the loss of {stage} is not finite in epoch {epoch}, batch {batch}; its images are:\n  {}\nhint: the last \
          checkpoint is kept; lower {flag} and use --overwrite, or look at these images",
-        images.iter().map(|name| crate::report::visible(name)).collect::<Vec<_>>().join("\n  ")
+        images.iter().map(|name| crate::run::text::visible(name)).collect::<Vec<_>>().join("\n  ")
     )]
     NotFinite {
         /// The stage.

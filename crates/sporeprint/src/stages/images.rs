@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Labels, RunConfig};
 use crate::grouping::{Described, scattered};
-use crate::images::{
-    Built, DHash, FindOptions, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images,
-};
+use crate::images::{Built, DHash, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images};
 use crate::progress::Observer;
-use crate::report::{Picture, visible};
+use crate::report::Picture;
 use crate::run::tables::{ImageRow, ImageStatus, SkippedRow, read_images, write_images, write_skipped};
+use crate::run::text::visible;
 use crate::run::{RunDir, Session, Stage};
 
 use super::StageError;
@@ -113,7 +112,7 @@ impl Images {
             }
             Labels::FromDirs => {}
             Labels::Table(table) => {
-                apply_labels(&mut found, table, None)?;
+                apply_labels(&mut found, table)?;
             }
         }
         self.entries.iter_mut().zip(found).for_each(|(entry, image)| entry.label = image.label);
@@ -155,12 +154,12 @@ impl Images {
 }
 
 pub(super) fn find(paths: &[PathBuf], labels: &Labels) -> Result<Vec<FoundImage>, StageError> {
-    let mut found = find_images(paths, &FindOptions::default())?;
+    let mut found = find_images(paths)?;
     match labels {
         Labels::None => found.iter_mut().for_each(|image| image.label = None),
         Labels::FromDirs => {}
         Labels::Table(table) => {
-            apply_labels(&mut found, table, None)?;
+            apply_labels(&mut found, table)?;
         }
     }
     Ok(found)

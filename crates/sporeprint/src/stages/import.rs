@@ -94,7 +94,7 @@ fn label(entries: &mut [ImageEntry], labels: &Labels) -> Result<(), StageError> 
         }),
         Labels::Table(table) => {
             let mut found: Vec<FoundImage> = entries.iter().map(found_of).collect();
-            apply_labels(&mut found, table, None)?;
+            apply_labels(&mut found, table)?;
             entries.iter_mut().zip(found).for_each(|(entry, image)| entry.label = image.label);
         }
     }

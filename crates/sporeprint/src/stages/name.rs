@@ -1,6 +1,5 @@
 //! Names for clusters: of the words that somebody gives, those whose CLIP codes lie nearest.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::images::root;
@@ -8,7 +7,7 @@ use super::{Images, StageError};
 use crate::config::FrozenConfig;
 use crate::encoder::OpenFrozen;
 use crate::encoder::TextEncoder;
-use crate::images::{FindOptions, ImageCache, find_images};
+use crate::images::{FoundImage, ImageCache, ImageEntry};
 use crate::progress::Observer;
 use crate::rows::normalize;
 use crate::run::tables::{NameRow, read_assignments, write_names};
@@ -108,30 +107,24 @@ fn picture_codes(
     let mut config = FrozenConfig::by_name("clip").ok_or(StageError::NoClip)?;
     config.bind(Some(weights))?;
     let encoder = config.open(Some(weights), &session.dir.encoder())?;
-    let found = find_images(&session.config.images.paths, &FindOptions::default())?;
-    let places: HashMap<&str, usize> = images.entries.iter().enumerate().map(|(i, e)| (e.name.as_str(), i)).collect();
-    let found: Vec<_> = found.into_iter().filter(|image| places.contains_key(image.name.as_str())).collect();
+    // Where the run read each image, also those that were added to it since.
+    let file = |entry: &ImageEntry| FoundImage { path: entry.path.clone(), name: entry.name.clone(), label: None };
+    let found: Vec<FoundImage> = images.entries.iter().map(file).collect();
     observer.begin("reading images", found.len() as u64);
     let built = ImageCache::build(scratch, &found, &config.cache(), &|progress| {
         observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
     })?;
     observer.end();
-    let dim = encoder.dim();
-    let codes = frozen_codes_of_all(encoder.as_ref(), &built.cache, observer)?;
-    let mut all = vec![0.0; images.len() * dim];
-    let mut there = vec![false; images.len()];
-    for (entry, code) in built.entries.iter().zip(codes.chunks_exact(dim)) {
-        if let Some(&place) = places.get(entry.name.as_str()) {
-            let row = &mut all[place * dim..(place + 1) * dim];
-            row.copy_from_slice(code);
-            normalize(row);
-            there[place] = true;
-        }
+    if let Some(gone) = built.skipped.into_iter().next() {
+        // A row of codes made elsewhere may have a name alone.
+        let path = if gone.path.as_os_str().is_empty() { PathBuf::from(gone.name) } else { gone.path };
+        return Err(StageError::Gone { path });
     }
-    match there.iter().position(|there| !there) {
-        Some(gone) => Err(StageError::Gone { path: PathBuf::from(&images.entries[gone].path) }),
-        None => Ok(all),
-    }
+    let mut codes = frozen_codes_of_all(encoder.as_ref(), &built.cache, observer)?;
+    codes.chunks_exact_mut(encoder.dim()).for_each(|row| {
+        normalize(row);
+    });
+    Ok(codes)
 }
 
 /// The rows of the table, by cluster id; noise has no name.

@@ -142,7 +142,7 @@ fn write_settings(
     write_atomically(&dir.root().join("classes.csv"), |out| {
         writeln!(out, "class,name")?;
         classes.iter().enumerate().try_for_each(|(class, name)| {
-            let name = crate::run::tables::neutralise(name).replace('"', "\"\"");
+            let name = crate::run::text::neutralise(name).replace('"', "\"\"");
             writeln!(out, "{class},\"{name}\"")
         })
     })?;

@@ -139,6 +139,7 @@ impl EpochLoop {
             }
             let mut done: usize = batches[..state.position.batch].iter().map(Vec::len).sum();
             let (started, done_before) = (Instant::now(), done);
+            observer.resume_at(done as u64);
             let mut rate = self.learning_rate.at(epoch as f64);
             for batch in &batches[state.position.batch..] {
                 let within = state.position.batch as f64 / batches.len() as f64;

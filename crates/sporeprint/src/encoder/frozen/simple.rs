@@ -118,13 +118,13 @@ impl FrozenEncoder for Simple {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::images::{CacheConfig, FindOptions, find_images};
+    use crate::images::{CacheConfig, find_images};
 
     #[test]
     fn what_was_learnt_gives_the_same_codes_from_its_file() {
         let dir = tempfile::tempdir().expect("a folder");
         crate::demo::write_demo(&dir.path().join("photos"), 12, 1).expect("drawn");
-        let found = find_images(&[dir.path().join("photos")], &FindOptions::default()).expect("images");
+        let found = find_images(&[dir.path().join("photos")]).expect("images");
         let cache =
             ImageCache::build(&dir.path().join("cache"), &found, &CacheConfig::new(64), &|_| {}).expect("built").cache;
         let simple = Simple::fit(&cache, CodeView::WHOLE, 0).expect("pictures");
