@@ -26,7 +26,9 @@ pub use config::{Architecture, ConfigError, EncoderConfig, Merge, Stem};
 pub use data::{ImportError, NamedTensor, export, import};
 pub(crate) use data::{Path, values};
 pub use decoder::{Decoded, Decoder};
-pub use frozen::{FrozenConfig, FrozenEncoder, FrozenError, OnnxConfig, Pixels, PixelsConfig, Simple, SimpleConfig};
+pub use frozen::{
+    FrozenConfig, FrozenEncoder, FrozenError, OnnxConfig, Pixels, PixelsConfig, Simple, SimpleConfig, onnx_runtime,
+};
 pub use head::{merge, normalize};
 pub(crate) use init::Generator;
 pub(crate) use layers::trained;

@@ -162,6 +162,9 @@ impl FrozenConfig {
 
     /// Bytes that the opened encoder takes, about: weights come into memory twice while they are read.
     pub fn memory_bytes(&self, weights: Option<&Path>) -> f64 {
+        if let Self::Onnx(config) = self {
+            return config.memory_bytes();
+        }
         let n_bytes = weights.and_then(|path| fs_err::metadata(path).ok()).map_or(0, |file| file.len());
         2.0 * n_bytes as f64
     }

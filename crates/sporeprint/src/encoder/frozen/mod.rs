@@ -17,7 +17,7 @@ use crate::images::RgbView;
 pub use config::FrozenConfig;
 pub use error::FrozenError;
 pub(crate) use error::check_value;
-pub use onnx::OnnxConfig;
+pub use onnx::{OnnxConfig, onnx_runtime};
 pub use pixels::{Pixels, PixelsConfig};
 pub use simple::{Simple, SimpleConfig};
 

@@ -1,6 +1,6 @@
-//! Encoders of other frameworks, as ONNX files: settings, sidecar, and the model itself where it is built in.
+//! Encoders of other frameworks, as ONNX files: settings, sidecar, the library that runs them, the model itself.
 
-#[cfg(feature = "onnx")]
+mod library;
 mod model;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +13,9 @@ use super::{FrozenEncoder, FrozenError};
 use crate::batch::{DEVIATION, MEAN};
 use crate::encoder::TokenCode;
 use crate::images::Filter;
+
+pub use library::onnx_runtime;
+use model::OnnxEncoder;
 
 /// Settings of an encoder that is an ONNX file.
 ///
@@ -61,13 +64,18 @@ impl OnnxConfig {
         )
     }
 
+    /// Bytes that the opened model takes, about.
+    pub(crate) fn memory_bytes(&self) -> f64 {
+        model::memory_bytes(&self.model)
+    }
+
     /// Fills in what is unset.
     ///
     /// # Errors
-    /// - a sidecar that cannot be read, a model that cannot be
+    /// - a sidecar or a model that cannot be read, no ONNX Runtime
     pub(crate) fn complete(&mut self) -> Result<(), FrozenError> {
         let sidecar = Sidecar::beside(&self.model)?;
-        self.image_size = self.image_size.or(only_size(&self.model)?).or(sidecar.size).or(Some(USUAL_SIZE));
+        self.image_size = self.image_size.or(model::only_size(&self.model)?).or(sidecar.size).or(Some(USUAL_SIZE));
         self.filter = self.filter.or(sidecar.filter).or(Some(Filter::default()));
         self.mean = self.mean.or(sidecar.mean).or(Some(MEAN));
         self.deviation = self.deviation.or(sidecar.deviation).or(Some(DEVIATION));
@@ -135,27 +143,7 @@ impl Sidecar {
     }
 }
 
-/// Side of the pictures, where the model takes only one.
-#[cfg(feature = "onnx")]
-fn only_size(model: &Path) -> Result<Option<usize>, FrozenError> {
-    model::only_size(model)
-}
-
-#[cfg(not(feature = "onnx"))]
-fn only_size(_model: &Path) -> Result<Option<usize>, FrozenError> {
-    Err(FrozenError::WithoutOnnx)
-}
-
 /// Opens the model.
-#[cfg(feature = "onnx")]
 pub(super) fn open(config: &OnnxConfig) -> Result<Box<dyn FrozenEncoder>, FrozenError> {
-    Ok(Box::new(model::OnnxEncoder::open(config)?))
+    Ok(Box::new(OnnxEncoder::open(config)?))
 }
-
-#[cfg(not(feature = "onnx"))]
-pub(super) fn open(_config: &OnnxConfig) -> Result<Box<dyn FrozenEncoder>, FrozenError> {
-    Err(FrozenError::WithoutOnnx)
-}
-
-#[cfg(all(test, feature = "onnx"))]
-mod tests;
