@@ -1,16 +1,14 @@
 """Two small random networks of PyTorch as ONNX files, with their codes.
 
-`python onnx_export.py` writes `onnx/*`, a few seconds: a convolutional network that ends in pooled features, a vision
-transformer of timm's that ends in tokens, and a file with an operator that nobody has.
+`python onnx_export.py` writes `onnx/{convolutions,tokens}.onnx` and `onnx/codes.safetensors`, a few seconds: a convolutional
+network that ends in pooled features, a vision transformer of timm's that ends in tokens.
 """
 
 import warnings
 from pathlib import Path
 
-import onnx
 import timm
 import torch
-from onnx import TensorProto, helper
 from safetensors.torch import save_file
 from torch import nn
 
@@ -67,11 +65,6 @@ def main():
             dynamic_shapes=({0: torch.export.Dim("batch")},), dynamo=True, external_data=False,
         )
     save_file({k: v.float().contiguous() for k, v in codes.items()}, HERE / "codes.safetensors")
-    node = helper.make_node("SporesOfTomorrow", ["images"], ["codes"], name="odd_one", domain="example")
-    shapes = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, 40, 40]) for n in ["images", "codes"]]
-    graph = helper.make_graph([node], "unknown", shapes[:1], shapes[1:])
-    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("example", 1)]
-    onnx.save(helper.make_model(graph, opset_imports=opsets), HERE / "unknown_operator.onnx")
     for path in sorted(HERE.iterdir()):
         print(f"{path.stat().st_size:8} {path.name}")
 

@@ -26,9 +26,6 @@ pub(crate) struct Cli {
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Say more on stderr
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
     /// Print a summary as JSON on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -48,8 +48,6 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn work(cli: &Cli) -> anyhow::Result<Outcome> {
-    let level = ["warn", "info", "debug"][usize::from(cli.verbose.min(2))];
-    tracing_subscriber::fmt().with_env_filter(level).with_writer(std::io::stderr).init();
     let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = cli.threads {
         anyhow::ensure!(threads >= 1, "--threads is 0, expected 1 or more\nhint: leave it out to use all cores");

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../sporeprint/tests/onnx/runtime.rs"]
+mod runtime;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -162,18 +165,37 @@ fn weights_that_are_missing_foreign_or_out_of_reach_are_said_in_words() {
     assert!(!example.path("hub").exists());
 }
 
-#[cfg(feature = "onnx")]
 #[test]
 fn an_onnx_model_clusters_and_an_unknown_operator_is_named() {
+    if !runtime::is_there("an_onnx_model_clusters_and_an_unknown_operator_is_named") {
+        return;
+    }
     let example = Example::new();
     let model = reference("onnx/tokens.onnx");
     check_success(&example.run("run", &["--encoder", model.to_str().unwrap(), "--tokens", "both"]));
     let config = fs_err::read_to_string(example.path("run/config.toml")).unwrap();
     assert!(config.contains("image_size = 40"), "{config}");
     check_success(&example.verb(&["assign", "run", "photos"]));
+    // The library says nothing of its own.
+    let output = example.run("quiet", &["--encoder", model.to_str().unwrap(), "--quiet"]);
+    assert_eq!(text(&output.stderr), "");
     let unknown = reference("onnx/unknown_operator.onnx");
     check_failure(&example.run("a", &["--encoder", unknown.to_str().unwrap()]), &["SporesOfTomorrow", "hint:"]);
     check_failure(&example.run("b", &["--encoder", "none-such.onnx"]), &["none-such.onnx"]);
     let numbers = ["--encoder", model.to_str().unwrap(), "--pixel-mean", "0.5,0.5"];
     check_failure(&example.run("c", &numbers), &["--pixel-mean has 2 numbers"]);
+}
+
+#[test]
+fn a_library_that_is_missing_or_something_else_is_said_in_words() {
+    let example = Example::new();
+    let model = reference("onnx/tokens.onnx");
+    fs_err::write(example.path("library"), "not one").unwrap();
+    for (library, reason) in [("library", "loader says"), ("none-such", "loader says")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sporeprint"));
+        command.arg("run").arg(example.path("photos")).arg("--out").arg(example.path("run"));
+        command.arg("--encoder").arg(&model).env("ORT_DYLIB_PATH", example.path(library));
+        check_failure(&command.output().unwrap(), &[library, reason, "pip install", "ORT_DYLIB_PATH"]);
+        assert!(!example.path("run").exists());
+    }
 }

@@ -52,7 +52,7 @@ pub(crate) fn max_pool2x2(x: Tensor<4>) -> (Tensor<4>, Tensor<4, Int>) {
 
 pub(crate) fn max_unpool2x2(x: Tensor<4>, indices: Tensor<4, Int>) -> Tensor<4> {
     let [batch, channels, height, width] = x.dims();
-    let plane = Tensor::<3>::zeros([batch, channels, 4 * height * width], &x.device());
+    let plane = Tensor::<3>::zeros([batch, channels, 4 * height * width], (&x.device(), x.dtype()));
     let values = x.reshape([batch, channels, height * width]);
     let indices = indices.reshape([batch, channels, height * width]);
     plane.scatter(2, indices, values, IndexingUpdateOp::Add).reshape([batch, channels, 2 * height, 2 * width])

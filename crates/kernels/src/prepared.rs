@@ -60,7 +60,7 @@ impl PreparedConv2d {
     ) -> Self {
         assert!(stride > 0, "a convolution moves by at least one pixel");
         let [channels, _, kernel_h, kernel_w] = weight.dims();
-        let bias = bias.unwrap_or_else(|| Tensor::zeros([channels], &weight.device()));
+        let bias = bias.unwrap_or_else(|| Tensor::zeros([channels], (&weight.device(), weight.dtype())));
         assert_eq!(bias.dims(), [channels], "the bias must have one value per output channel");
         let (weight, bias) = match norm {
             Some(norm) => {

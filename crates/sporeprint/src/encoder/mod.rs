@@ -28,7 +28,7 @@ pub use build::BuildEncoder;
 pub use data::{ImportError, NamedTensor, export, import};
 pub(crate) use data::{Path, values};
 pub use decoder::{Decoded, Decoder};
-pub use frozen::{FrozenEncoder, FrozenError, OpenFrozen, Pixels, Simple};
+pub use frozen::{FrozenEncoder, FrozenError, OpenFrozen, Pixels, Simple, onnx_runtime};
 pub use head::{merge, normalize};
 pub(crate) use init::Generator;
 pub(crate) use layers::trained;

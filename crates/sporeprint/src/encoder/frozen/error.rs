@@ -39,17 +39,19 @@ pub enum FrozenError {
     )]
     Model { path: PathBuf, reason: String },
     #[error(
-        "{path}: operators that are not known: {operators}\nhint: export the model with operators of ONNX itself, opset 18 or lower"
-    )]
-    Operators { path: PathBuf, operators: String },
-    #[error(
         "{path}: cannot be read as settings of pixels: {reason}\nhint: it takes image_mean, image_std, size and rescale_factor, as transformers writes them"
     )]
     Sidecar { path: PathBuf, reason: String },
     #[error(
-        "this program was built without ONNX\nhint: build it with the feature `onnx`, which is on unless --no-default-features is given"
+        "ONNX Runtime, which runs ONNX models, was not found\nhint: `pip install onnxruntime` in the active Python \
+         environment, or set ORT_DYLIB_PATH to the file of the library"
     )]
-    WithoutOnnx,
+    NoOnnxRuntime,
+    #[error(
+        "{library}: cannot be used as ONNX Runtime: {reason}\nhint: `pip install --upgrade onnxruntime`, or set \
+         ORT_DYLIB_PATH to the file of another one"
+    )]
+    OnnxRuntime { library: PathBuf, reason: String },
     #[error("{flag} is {found}, expected {expected}\nhint: {hint}")]
     Value { flag: &'static str, found: String, expected: String, hint: &'static str },
 }

@@ -16,6 +16,7 @@ use crate::images::RgbView;
 
 pub use error::FrozenError;
 pub(crate) use error::check_value;
+pub use onnx::onnx_runtime;
 pub use open::OpenFrozen;
 pub use pixels::Pixels;
 pub use simple::Simple;

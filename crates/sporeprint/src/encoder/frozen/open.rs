@@ -71,6 +71,9 @@ impl OpenFrozen for FrozenConfig {
     }
 
     fn memory_bytes(&self, weights: Option<&Path>) -> f64 {
+        if let Self::Onnx(config) = self {
+            return onnx::memory_bytes(&config.model);
+        }
         let n_bytes = weights.and_then(|path| fs_err::metadata(path).ok()).map_or(0, |file| file.len());
         2.0 * n_bytes as f64
     }

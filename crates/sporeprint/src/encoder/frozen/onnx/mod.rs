@@ -1,6 +1,6 @@
-//! Encoders of other frameworks, as ONNX files: settings, sidecar, and the model itself where it is built in.
+//! Encoders of other frameworks, as ONNX files: settings, sidecar, the library that runs them, the model itself.
 
-#[cfg(feature = "onnx")]
+mod library;
 mod model;
 
 use std::path::Path;
@@ -12,16 +12,20 @@ use crate::batch::{DEVIATION, MEAN};
 use crate::config::OnnxConfig;
 use crate::images::Filter;
 
+pub use library::onnx_runtime;
+use model::OnnxEncoder;
+pub(super) use model::memory_bytes;
+
 /// Side of the pictures where nothing says it.
 const USUAL_SIZE: usize = OnnxConfig::USUAL_SIZE;
 
 /// Fills in what is unset.
 ///
 /// # Errors
-/// - a sidecar that cannot be read, a model that cannot be
+/// - a sidecar or a model that cannot be read, no ONNX Runtime
 pub(super) fn complete(config: &mut OnnxConfig) -> Result<(), FrozenError> {
     let sidecar = Sidecar::beside(&config.model)?;
-    config.image_size = config.image_size.or(only_size(&config.model)?).or(sidecar.size).or(Some(USUAL_SIZE));
+    config.image_size = config.image_size.or(model::only_size(&config.model)?).or(sidecar.size).or(Some(USUAL_SIZE));
     config.filter = config.filter.or(sidecar.filter).or(Some(Filter::default()));
     config.mean = config.mean.or(sidecar.mean).or(Some(MEAN));
     config.deviation = config.deviation.or(sidecar.deviation).or(Some(DEVIATION));
@@ -88,27 +92,7 @@ impl Sidecar {
     }
 }
 
-/// Side of the pictures, where the model takes only one.
-#[cfg(feature = "onnx")]
-fn only_size(model: &Path) -> Result<Option<usize>, FrozenError> {
-    model::only_size(model)
-}
-
-#[cfg(not(feature = "onnx"))]
-fn only_size(_model: &Path) -> Result<Option<usize>, FrozenError> {
-    Err(FrozenError::WithoutOnnx)
-}
-
 /// Opens the model.
-#[cfg(feature = "onnx")]
 pub(super) fn open(config: &OnnxConfig) -> Result<Box<dyn FrozenEncoder>, FrozenError> {
-    Ok(Box::new(model::OnnxEncoder::open(config)?))
+    Ok(Box::new(OnnxEncoder::open(config)?))
 }
-
-#[cfg(not(feature = "onnx"))]
-pub(super) fn open(_config: &OnnxConfig) -> Result<Box<dyn FrozenEncoder>, FrozenError> {
-    Err(FrozenError::WithoutOnnx)
-}
-
-#[cfg(all(test, feature = "onnx"))]
-mod tests;

@@ -1,26 +1,29 @@
 //! Single layers and the optimiser.
 
 use burn::module::Param;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 use sporeprint::config::{LearningRate, Schedule, SgdConfig};
 use sporeprint::train::Sgd;
 use sporeprint_kernels as kernels;
-use sporeprint_parity::{Fixture, check, floats, on_both_backends};
 
-fn pooling(device: &Device) {
-    let fixture = Fixture::read("maxpool_unpool.json", device);
+use crate::fixture::Fixture;
+use crate::{check, floats};
+
+fn pooling(numbers: DType) {
+    let fixture = Fixture::read("maxpool_unpool.json", numbers);
     let x = fixture.tensor::<4>("x").require_grad();
     let (y, indices): (Tensor<4>, Tensor<4, Int>) = kernels::max_pool2x2(x.clone());
     let unpooled = kernels::max_unpool2x2(y.clone(), indices.clone());
     let gradients = (unpooled.clone() * fixture.tensor("upstream")).sum().backward();
     fixture.check("y", y);
     fixture.check("unpooled", unpooled);
-    assert_eq!(floats(indices.float()), fixture.floats("indices"));
+    let indices: Vec<f32> = indices.into_data().convert::<f32>().try_into_vec().expect("converted just before");
+    assert_eq!(indices, fixture.floats("indices"));
     fixture.check("grad_x", x.grad(&gradients).expect("x requires it"));
 }
 
-fn transposed_convolution(device: &Device) {
-    let fixture = Fixture::read("conv_transpose.json", device);
+fn transposed_convolution(numbers: DType) {
+    let fixture = Fixture::read("conv_transpose.json", numbers);
     let [x, weight] = ["x", "w"].map(|name| fixture.tensor::<4>(name).require_grad());
     let bias = fixture.tensor::<1>("b").require_grad();
     let y = kernels::conv_transpose3x3(x.clone(), weight.clone(), Some(bias.clone()));
@@ -31,8 +34,8 @@ fn transposed_convolution(device: &Device) {
     fixture.check("grad_b", bias.grad(&gradients).expect("the bias requires it"));
 }
 
-fn sgd(device: &Device) {
-    let fixture = Fixture::read("sgd_steplr.json", device);
+fn sgd(numbers: DType) {
+    let fixture = Fixture::read("sgd_steplr.json", numbers);
     let config = SgdConfig { momentum: fixture.number("momentum"), weight_decay: fixture.number("weight_decay") };
     let schedule = Schedule::Step { every: fixture.number("step"), factor: fixture.number("gamma") };
     let rate = LearningRate { base: fixture.number("lr"), warm_up: 0.0, schedule };
@@ -47,10 +50,10 @@ fn sgd(device: &Device) {
         let mut gradient = (param.val() * row).sum().backward();
         param = sgd.step(param, &mut gradient, lr);
         let expected = params.clone().narrow(0, step, 1).flatten::<1>(0, 1);
-        check(&format!("step {step}"), &floats(param.val()), &floats(expected));
+        check(&format!("step {step}"), &floats(param.val(), numbers), &floats(expected, numbers));
     }
 }
 
-on_both_backends!(pooling_indices_unpooling_and_their_gradient_are_pytorchs, pooling);
-on_both_backends!(a_transposed_convolution_and_its_gradients_are_pytorchs, transposed_convolution);
-on_both_backends!(sgd_under_a_step_schedule_is_pytorchs, sgd);
+on_both_paths!(pooling_indices_unpooling_and_their_gradient_are_pytorchs, pooling);
+on_both_paths!(a_transposed_convolution_and_its_gradients_are_pytorchs, transposed_convolution);
+on_both_paths!(sgd_under_a_step_schedule_is_pytorchs, sgd);

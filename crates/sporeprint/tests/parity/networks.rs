@@ -1,13 +1,13 @@
 //! Whole networks in training, at a thirty-second of their width.
 
-use burn::tensor::{Device, Tensor};
-use sporeprint::config::SgdConfig;
-use sporeprint::config::{Architecture, EncoderConfig, Stem};
-use sporeprint::encoder::BuildEncoder;
-use sporeprint::encoder::{BatchStatistics, MOMENTUM, Mode, Weights};
+use burn::tensor::{DType, Tensor};
+use sporeprint::config::{Architecture, EncoderConfig, SgdConfig, Stem};
+use sporeprint::encoder::{BatchStatistics, BuildEncoder, MOMENTUM, Mode, Weights};
 use sporeprint::loss::reconstruction;
 use sporeprint::train::Sgd;
-use sporeprint_parity::{Golden, floats, on_both_backends};
+
+use crate::golden::Golden;
+use crate::{device, floats};
 
 const WIDTH: f64 = 1.0 / 32.0;
 const SGD: SgdConfig = SgdConfig { momentum: 0.9, weight_decay: 0.01 };
@@ -27,7 +27,7 @@ fn train_and_compare<W: Weights>(
     let mut losses = Vec::new();
     for step in 0..10 {
         let (outputs, loss, statistics) = forward(&network, Mode::Train);
-        losses.extend(floats(loss.clone()));
+        losses.extend(floats(loss.clone(), golden.numbers));
         let mut gradients = loss.backward();
         absorb(&mut network, &statistics);
         if step == 0 {
@@ -47,10 +47,10 @@ fn train_and_compare<W: Weights>(
     }
 }
 
-fn vgg16_auto_encoder(device: &Device) {
-    let golden = Golden::read("parity/vgg16_bn.safetensors", device);
+fn vgg16_auto_encoder(numbers: DType) {
+    let golden = Golden::read("parity/vgg16_bn.safetensors", numbers);
     let config = EncoderConfig { width: WIDTH, image_size: 32, ..EncoderConfig::default() };
-    let network = golden.start(config.init_auto_encoder(device, 0).expect("a VGG has a decoder"));
+    let network = golden.start(config.init_auto_encoder(&device(), 0).expect("a VGG has a decoder"));
     let images = golden.tensor::<4>("images");
     train_and_compare(
         &golden,
@@ -58,18 +58,18 @@ fn vgg16_auto_encoder(device: &Device) {
         0.001,
         |network, mode| {
             let pass = network.forward(images.clone(), mode);
-            let outputs = vec![("map", floats(pass.map)), ("drawn", floats(pass.images.clone()))];
+            let outputs = vec![("map", floats(pass.map, numbers)), ("drawn", floats(pass.images.clone(), numbers))];
             (outputs, reconstruction(pass.images, images.clone()), pass.statistics)
         },
         |network, statistics| network.absorb(statistics, MOMENTUM),
     );
 }
 
-fn resnet(device: &Device, architecture: Architecture, stem: Stem, image_size: usize, file: &str, lr: f64) {
-    let golden = Golden::read(file, device);
+fn resnet(numbers: DType, architecture: Architecture, stem: Stem, image_size: usize, file: &str, lr: f64) {
+    let golden = Golden::read(file, numbers);
     let config =
         EncoderConfig { architecture, width: WIDTH, stem, image_size, head_dim: Some(5), ..EncoderConfig::default() };
-    let network = golden.start(config.init(device, 0).expect("can be built"));
+    let network = golden.start(config.init(&device(), 0).expect("can be built"));
     let (images, target) = (golden.tensor::<4>("images"), golden.tensor::<2>("target"));
     train_and_compare(
         &golden,
@@ -77,23 +77,24 @@ fn resnet(device: &Device, architecture: Architecture, stem: Stem, image_size: u
         lr,
         |network, mode| {
             let pass = network.forward(images.clone(), mode);
-            let outputs = vec![("merged", floats(pass.merged)), ("codes", floats(pass.codes.clone()))];
+            let outputs =
+                vec![("merged", floats(pass.merged, numbers)), ("codes", floats(pass.codes.clone(), numbers))];
             (outputs, (pass.codes - target.clone()).square().mean(), pass.statistics)
         },
         |network, statistics| network.absorb(statistics, MOMENTUM),
     );
 }
 
-on_both_backends!(a_vgg16_auto_encoder_trains_as_in_pytorch, vgg16_auto_encoder);
+on_both_paths!(a_vgg16_auto_encoder_trains_as_in_pytorch, vgg16_auto_encoder);
 
-on_both_backends!(a_resnet18_trains_as_in_pytorch, |device: &Device| {
-    resnet(device, Architecture::ResNet18, Stem::Standard, 64, "parity/resnet18.safetensors", 0.02);
+on_both_paths!(a_resnet18_trains_as_in_pytorch, |numbers: DType| {
+    resnet(numbers, Architecture::ResNet18, Stem::Standard, 64, "parity/resnet18.safetensors", 0.02);
 });
 
-on_both_backends!(a_resnet18_with_the_small_stem_trains_as_in_pytorch, |device: &Device| {
-    resnet(device, Architecture::ResNet18, Stem::Small, 32, "parity/resnet18_small_stem.safetensors", 0.02);
+on_both_paths!(a_resnet18_with_the_small_stem_trains_as_in_pytorch, |numbers: DType| {
+    resnet(numbers, Architecture::ResNet18, Stem::Small, 32, "parity/resnet18_small_stem.safetensors", 0.02);
 });
 
-on_both_backends!(a_resnet50_trains_as_in_pytorch, |device: &Device| {
-    resnet(device, Architecture::ResNet50, Stem::Standard, 64, "parity/resnet50.safetensors", 0.001);
+on_both_paths!(a_resnet50_trains_as_in_pytorch, |numbers: DType| {
+    resnet(numbers, Architecture::ResNet50, Stem::Standard, 64, "parity/resnet50.safetensors", 0.001);
 });
