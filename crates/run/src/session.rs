@@ -1,8 +1,11 @@
 //! One process at work in one run directory: the lock, the settings, and which stages are done.
 
+mod draft;
+mod error;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::TryLockError;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use fs_err as fs;
@@ -10,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{RunDir, Stage, write_atomically};
 use crate::config::RunConfig;
+use draft::Draft;
+
+pub use error::SessionError;
 
 /// What to do when the run directory holds a run already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,77 +26,6 @@ pub enum Existing {
     Resume,
     /// Remove the old run first.
     Overwrite,
-}
-
-/// Why a run directory cannot be worked in.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// Another process holds the lock.
-    #[error("{} is in use by another process\nhint: wait for it, or give another --out", path.display())]
-    InUse {
-        /// The run directory.
-        path: PathBuf,
-    },
-    /// There is a run already.
-    #[error("{} holds a run already\nhint: --resume goes on with it, --overwrite starts anew", path.display())]
-    Exists {
-        /// The run directory.
-        path: PathBuf,
-    },
-    /// Not a run directory, and not empty.
-    #[error(
-        "{} is not empty and holds no run (no config.toml)\nhint: give another --out; files are never removed from \
-         such a folder",
-        path.display()
-    )]
-    NotARun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// There is no run.
-    #[error("found no run in {} (no config.toml)\nhint: make one with `sporeprint run PHOTOS --out DIR`", path.display())]
-    NoRun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// `config.toml` or `stages.json` is not what this program wrote.
-    #[error("cannot read {}: {reason}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the parser says.
-        reason: String,
-    },
-    /// The run was made with other settings.
-    #[error(
-        "the run in {} was made with other settings:\n{differs}\nhint: resume with the same ones, change a later stage \
-         with its own verb, or start anew with --overwrite",
-        path.display()
-    )]
-    OtherSettings {
-        /// The run directory.
-        path: PathBuf,
-        /// One line for each setting that differs.
-        differs: String,
-    },
-    /// The run was made by another version.
-    #[error(
-        "the run in {0} was made by sporeprint {found}, this is {expected}, and results may differ between versions\n\
-         hint: to upgrade it, run it again with its own settings: `sporeprint run PHOTOS --config {0}/config.toml --out \
-         NEW`; or read it with that version: `cargo install sporeprint-cli --version {found}`",
-        path.display()
-    )]
-    OtherVersion {
-        /// The run directory.
-        path: PathBuf,
-        /// Its version.
-        found: String,
-        /// This version.
-        expected: String,
-    },
 }
 
 /// What `stages.json` holds.
@@ -110,12 +45,14 @@ pub struct Session {
     /// The settings as resolved.
     pub config: RunConfig,
     marks: Marks,
+    draft: Option<Draft>,
     // Held for as long as the session lives; the system lets go of it however the process ends.
     _lock: std::fs::File,
 }
 
 impl Session {
-    /// Starts a run with `config`, or goes on with the one that is there.
+    /// Starts a run with `config`, or goes on with the one that is there. A directory in which no stage was ever done, such as
+    /// one whose images could not be found, holds nothing worth keeping and is started anew whatever `existing` says.
     ///
     /// # Errors
     /// See [`SessionError`].
@@ -130,9 +67,10 @@ impl Session {
         fs::create_dir_all(&path)?;
         let lock = lock(&dir)?;
         if dir.config().exists() {
+            let is_empty = is_empty(&dir)?;
             match existing {
-                Existing::Refuse => return Err(SessionError::Exists { path }),
-                Existing::Resume => {
+                Existing::Refuse if !is_empty => return Err(SessionError::Exists { path }),
+                Existing::Resume if !is_empty => {
                     let session = Self::with_lock(dir, lock)?;
                     let differs = differences(&session.config, &config);
                     return if differs.is_empty() {
@@ -141,10 +79,10 @@ impl Session {
                         Err(SessionError::OtherSettings { path, differs: differs.join("\n") })
                     };
                 }
-                Existing::Overwrite => clear(&dir)?,
+                Existing::Overwrite | Existing::Refuse | Existing::Resume => clear(&dir)?,
             }
         }
-        let session = Self { dir, config, marks: Marks::default(), _lock: lock };
+        let session = Self { dir, config, marks: Marks::default(), draft: None, _lock: lock };
         session.save_config()?;
         Ok(session)
     }
@@ -162,7 +100,6 @@ impl Session {
     }
 
     fn with_lock(dir: RunDir, lock: std::fs::File) -> Result<Self, SessionError> {
-        let unreadable = |path: PathBuf, reason: String| SessionError::Unreadable { path, reason };
         let text = fs::read_to_string(dir.config())?;
         // The version first: another one may know other settings.
         let table: toml::Table = text.parse().map_err(|e: toml::de::Error| unreadable(dir.config(), e.to_string()))?;
@@ -173,25 +110,8 @@ impl Session {
             return Err(SessionError::OtherVersion { path, found, expected: expected.to_owned() });
         }
         let config: RunConfig = toml::from_str(&text).map_err(|e| unreadable(dir.config(), e.to_string()))?;
-        let stages = dir.stages();
-        let marks = if stages.exists() {
-            let text = fs::read_to_string(&stages)?;
-            serde_json::from_str(&text).map_err(|e| unreadable(stages, e.to_string()))?
-        } else {
-            Marks::default()
-        };
-        Ok(Self { dir, config, marks, _lock: lock })
-    }
-
-    /// Writes the settings, after a verb has changed some of them.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn save_config(&self) -> Result<(), SessionError> {
-        let path = self.dir.config();
-        let text = toml::to_string_pretty(&self.config)
-            .map_err(|e| SessionError::Unreadable { path: path.clone(), reason: e.to_string() })?;
-        Ok(write_atomically(&path, |out| out.write_all(text.as_bytes()))?)
+        let marks = Marks::read(&dir)?;
+        Ok(Self { dir, config, marks, draft: None, _lock: lock })
     }
 
     /// Whether a stage is done.
@@ -204,19 +124,26 @@ impl Session {
     /// # Errors
     /// When the mark cannot be written.
     pub fn mark_done(&mut self, stage: Stage) -> Result<(), SessionError> {
-        let metrics = self.dir.metrics();
-        let n_bytes = if metrics.exists() { fs::metadata(metrics)?.len() } else { 0 };
+        let n_bytes = length(&self.out().metrics())?;
         self.marks.done.insert(stage, n_bytes);
-        self.save_stages()
+        // In a draft the mark is written when the files take their places.
+        if self.draft.is_some() { Ok(()) } else { self.save_stages() }
     }
 
-    /// Takes back the marks of a stage and of all after it, before they are done anew.
+    /// Takes back the marks of a stage and of all after it, before they are done anew. The disk still has them until
+    /// something new is there: see [`anew`](Self::anew), [`mark_done`](Self::mark_done) and [`save`](Self::save).
+    pub fn redo_from(&mut self, stage: Stage) {
+        self.marks.take_back(stage);
+    }
+
+    /// Writes marks and settings as they are now, for a stage that works in place: marks that were taken back are gone before
+    /// the settings change.
     ///
     /// # Errors
-    /// When the marks cannot be written.
-    pub fn redo_from(&mut self, stage: Stage) -> Result<(), SessionError> {
-        self.marks.done.retain(|done, _| *done < stage);
-        self.save_stages()
+    /// When a file cannot be written.
+    pub fn save(&self) -> Result<(), SessionError> {
+        self.save_stages()?;
+        self.save_config()
     }
 
     /// First cluster id that was never used; none before the first clustering.
@@ -224,13 +151,9 @@ impl Session {
         self.marks.next_cluster_id
     }
 
-    /// Remembers the first cluster id that was never used.
-    ///
-    /// # Errors
-    /// When the marks cannot be written.
-    pub fn set_next_cluster_id(&mut self, id: i32) -> Result<(), SessionError> {
+    /// Remembers the first cluster id that was never used, for the mark that is written next.
+    pub fn set_next_cluster_id(&mut self, id: i32) {
         self.marks.next_cluster_id = Some(id);
-        self.save_stages()
     }
 
     /// Length of the metrics log where a stage began: a stage started anew takes back the lines after it.
@@ -238,9 +161,48 @@ impl Session {
         self.marks.done.range(..stage).next_back().map_or(0, |(_, n_bytes)| *n_bytes)
     }
 
+    fn save_config(&self) -> Result<(), SessionError> {
+        let path = self.dir.config();
+        let text = toml::to_string_pretty(&self.config).map_err(|e| unreadable(path.clone(), e.to_string()))?;
+        Ok(write_atomically(&path, |out| out.write_all(text.as_bytes()))?)
+    }
+
     fn save_stages(&self) -> Result<(), SessionError> {
-        let text = serde_json::to_string(&self.marks).expect("names serialise");
-        Ok(write_atomically(&self.dir.stages(), |out| out.write_all(text.as_bytes()))?)
+        self.marks.write(&self.dir)
+    }
+}
+
+impl Marks {
+    /// What a run directory has; nothing before its first stage.
+    fn read(dir: &RunDir) -> Result<Self, SessionError> {
+        let path = dir.stages();
+        match fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|e| unreadable(path, e.to_string())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write(&self, dir: &RunDir) -> Result<(), SessionError> {
+        let text = serde_json::to_string(self).expect("names serialise");
+        Ok(write_atomically(&dir.stages(), |out| out.write_all(text.as_bytes()))?)
+    }
+
+    fn take_back(&mut self, stage: Stage) {
+        self.done.retain(|done, _| *done < stage);
+    }
+}
+
+fn unreadable(path: PathBuf, reason: String) -> SessionError {
+    SessionError::Unreadable { path, reason }
+}
+
+/// Length of a file; 0 where there is none.
+fn length(path: &std::path::Path) -> Result<u64, SessionError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -257,37 +219,19 @@ pub fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
     }
 }
 
+/// Whether nothing was ever done in a run: all that is there are its settings and what a scan that failed may have left. Marks
+/// that cannot be read may be those of another version, whose work counts as well.
+fn is_empty(dir: &RunDir) -> Result<bool, SessionError> {
+    let left = [dir.config(), dir.stages(), dir.lock(), dir.cache()];
+    let mut entries = fs::read_dir(dir.root())?.collect::<std::io::Result<Vec<_>>>()?.into_iter();
+    Ok(Marks::read(dir).is_ok_and(|marks| marks.done.is_empty()) && entries.all(|entry| left.contains(&entry.path())))
+}
+
 /// Removes what a run wrote and nothing else; the settings last, so that a killed removal can be done again.
 fn clear(dir: &RunDir) -> Result<(), SessionError> {
-    let folders = [dir.cache(), dir.checkpoints(), dir.report(), dir.clusters(), dir.tensorboard(), dir.candidates()];
-    let files = [
-        dir.stages(),
-        dir.images(),
-        dir.skipped(),
-        dir.metrics(),
-        dir.autoencoder(),
-        dir.encoder(),
-        dir.untouched(),
-        dir.adapted(),
-        dir.choice(),
-        dir.fusion(),
-        dir.embeddings(),
-        dir.embeddings_parquet(),
-        dir.assignments_csv(),
-        dir.assignments(),
-        dir.clusters_csv(),
-        dir.names(),
-        dir.neighbors(),
-        dir.centroids(),
-        dir.center(),
-        dir.map(),
-        dir.k_curve(),
-        dir.evaluation(),
-        dir.reconstructions(),
-        dir.config(),
-    ];
-    folders.iter().filter(|p| p.is_dir()).try_for_each(fs::remove_dir_all)?;
-    files.iter().filter(|p| p.exists()).try_for_each(fs::remove_file)?;
+    for path in dir.contents().into_iter().chain([dir.config()]) {
+        draft::remove(&path)?;
+    }
     Ok(())
 }
 
@@ -338,9 +282,26 @@ mod tests {
     }
 
     #[test]
+    fn a_run_in_which_no_stage_was_done_blocks_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let other = RunConfig { seed: 9, ..RunConfig::default() };
+        for config in [RunConfig::default(), other] {
+            drop(start(dir.path(), config.clone(), Existing::Refuse).expect("nothing to keep"));
+            fs::create_dir_all(dir.path().join("cache")).expect("a folder");
+            drop(start(dir.path(), config, Existing::Resume).expect("nothing to go on with"));
+        }
+        // Settings that lie beside files of a person are no failed run.
+        fs::write(dir.path().join("names.csv"), "mine").expect("written");
+        start(dir.path(), RunConfig::default(), Existing::Refuse).expect_err("not ours to remove");
+        assert!(dir.path().join("names.csv").exists());
+    }
+
+    #[test]
     fn a_run_is_not_taken_over_unasked_and_other_settings_are_named() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        drop(start(dir.path(), RunConfig::default(), Existing::Refuse).expect("empty"));
+        let mut first = start(dir.path(), RunConfig::default(), Existing::Refuse).expect("empty");
+        first.mark_done(Stage::Images).expect("written");
+        drop(first);
         let error = start(dir.path(), RunConfig::default(), Existing::Refuse).expect_err("there");
         assert!(error.to_string().contains("--resume"), "{error}");
         let other = RunConfig { seed: 9, ..RunConfig::default() };
@@ -364,7 +325,8 @@ mod tests {
         for stage in [Stage::Images, Stage::Pretrain, Stage::Aggregate] {
             session.mark_done(stage).expect("written");
         }
-        session.redo_from(Stage::Pretrain).expect("written");
+        session.redo_from(Stage::Pretrain);
+        session.save().expect("written");
         drop(session);
         let session = Session::open(RunDir::new(dir.path())).expect("there");
         assert!(session.is_done(Stage::Images) && !session.is_done(Stage::Pretrain));

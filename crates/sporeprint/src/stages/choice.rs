@@ -23,7 +23,7 @@ pub(super) fn file(dir: &RunDir, kind: CodeKind) -> PathBuf {
 
 /// What `choice.json` says; nothing for a run that had no choice.
 pub(super) fn read(session: &Session) -> Result<Option<Choice>, StageError> {
-    let path = session.dir.choice();
+    let path = session.files_of(Stage::Embed).choice();
     Ok(if path.exists() { Some(read_choice(&path)?) } else { None })
 }
 
@@ -79,10 +79,9 @@ pub(super) fn kept(
     images: &Images,
     kind: CodeKind,
 ) -> Result<Option<(Vec<f32>, usize)>, StageError> {
-    let path = file(&session.dir, kind);
-    if !path.exists() {
-        return Ok(None);
-    }
+    // A draft has none where only the choice among those of the run changed.
+    let places = [session.files_of(Stage::Embed), &session.dir].map(|dir| file(dir, kind));
+    let Some(path) = places.into_iter().find(|path| path.is_file()) else { return Ok(None) };
     let codes = read_npy::<f32>(&path)?;
     let fits = codes.shape.len() == 2 && codes.shape[0] == images.len();
     Ok(fits.then(|| (codes.data, codes.shape[1])))
@@ -174,7 +173,7 @@ pub(super) fn take_kept(
     Ok(None)
 }
 
-/// Writes into `choice.json` that a kind is clustered because the settings say so; the evidence stays.
+/// Writes into `choice.json` that a kind is clustered because the settings say so; the evidence stays, there and in the log.
 ///
 /// # Errors
 /// When the file cannot be read or written.
@@ -182,7 +181,8 @@ pub(super) fn write_asked_for(session: &Session, kind: CodeKind) -> Result<(), S
     match read(session)? {
         Some(choice) => {
             let choice = Choice { chosen: kind, words: asked_for(kind), ..choice };
-            Ok(write_choice(&session.dir.choice(), &choice)?)
+            log_figures(session, &choice.figures)?;
+            Ok(write_choice(&session.out().choice(), &choice)?)
         }
         None => Ok(()),
     }
@@ -211,7 +211,7 @@ pub(super) fn choose(
             (CodeKind::Fused, Some((learnt, dim))) => {
                 observer.begin("learning a dictionary of patches", 0);
                 let fusion = Fusion::fit(images, learnt, *dim, &session.config)?;
-                fusion.save(&session.dir.fusion())?;
+                fusion.save(&session.out().fusion())?;
                 observer.end();
                 Some((fusion.join(learnt, images, &session.config, observer)?, fusion.dim()))
             }
@@ -226,9 +226,9 @@ pub(super) fn choose(
         });
     }
     if kinds.len() > 1 {
-        fs::create_dir_all(session.dir.candidates())?;
+        fs::create_dir_all(session.out().candidates())?;
         for (&kind, (rows, dim)) in kinds.iter().zip(&codes) {
-            write_npy(&file(&session.dir, kind), &[images.len(), *dim], rows)?;
+            write_npy(&file(session.out(), kind), &[images.len(), *dim], rows)?;
         }
     }
     let scored = if kinds.len() > 1 { compare(session, images.len(), &kinds, &codes)? } else { Vec::new() };
@@ -244,7 +244,7 @@ pub(super) fn choose(
         observer.note(&words);
     }
     let choice = Choice { chosen, compared: kinds.clone(), figures: figures(&scored), words };
-    write_choice(&session.dir.choice(), &choice)?;
+    write_choice(&session.out().choice(), &choice)?;
     let at = kinds.iter().position(|&kind| kind == chosen).unwrap_or(0);
     Ok(codes.swap_remove(at))
 }
@@ -291,12 +291,18 @@ fn compare(
     let rows = codes.iter().map(|(rows, dim)| RowsView::new(rows, *dim)).collect::<Result<Vec<_>, _>>()?;
     let settings = CompareCodes { seed: session.config.seed, ..CompareCodes::new(n_clusters) };
     let scores: Vec<_> = kinds.iter().copied().zip(settings.run(&rows, rows.first().copied())?).collect();
-    let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Embed))?;
-    for (name, figures) in figures(&scores) {
-        let line = Metric::new("choose-codes", 0.0).text("codes", &name);
+    log_figures(session, &figures(&scores))?;
+    Ok(scores)
+}
+
+/// Adds the figures of each kind to the log.
+fn log_figures(session: &Session, figures: &BTreeMap<String, BTreeMap<String, f64>>) -> Result<(), StageError> {
+    let mut log = MetricsLog::cut_to(&session.out().metrics(), session.metrics_before(Stage::Embed))?;
+    for (name, figures) in figures {
+        let line = Metric::new("choose-codes", 0.0).text("codes", name);
         log.append(&figures.iter().fold(line, |line, (name, figure)| line.number(name, *figure)))?;
     }
-    Ok(scores)
+    Ok(())
 }
 
 /// The figures of each kind by name.

@@ -44,7 +44,7 @@ pub(super) fn choose_k(session: &Session, rows: RowsView<'_>, observer: &dyn Obs
         alternatives: alternatives.iter().map(|&k| k as u32).collect(),
         points: points.collect(),
     };
-    write_k_curve(&session.dir.k_curve(), &curve)?;
+    write_k_curve(&session.out().k_curve(), &curve)?;
     let line = |evidence: &sporeprint_cluster::Evidence| {
         let line = Metric::new("choose-k", evidence.k as f64);
         figures(evidence).into_iter().fold(line, |line, (name, figure)| line.number(name, figure))

@@ -1,6 +1,5 @@
 //! Codes to clusters and the tables about them.
 
-use fs_err as fs;
 use sporeprint_cluster::{Neighbors, RowsView, Umap, nearest};
 
 use super::choice::codes_before_training;
@@ -13,8 +12,8 @@ use super::tables::{Before, Tables, ids};
 use super::{Images, StageError};
 use crate::config::{ClusterCount, Method};
 use crate::progress::Observer;
-use crate::run::tables::{MetricsLog, read_assignments, write_assignments, write_clusters, write_neighbors};
-use crate::run::{Session, Stage, read_npy, write_npy};
+use crate::run::tables::{read_assignments, write_assignments, write_clusters, write_neighbors};
+use crate::run::{RunDir, Session, Stage, read_npy, write_npy};
 
 /// Images up to which all are drawn into the map by UMAP, and how many of more are: its rounds are serial.
 const MAX_DRAWN: usize = 100_000;
@@ -22,12 +21,8 @@ const SAMPLE_DRAWN: usize = 20_000;
 
 /// The clusters that this run had before, whose ids are to be kept; images added since were in none.
 fn before(session: &Session, n_images: usize) -> Result<Option<Before>, StageError> {
-    let path = session.dir.assignments();
     let Some(next_id) = session.next_cluster_id() else { return Ok(None) };
-    if !path.exists() {
-        return Ok(None);
-    }
-    let mut labels: Vec<i32> = read_assignments(&path)?.iter().map(|a| a.cluster).collect();
+    let mut labels: Vec<i32> = read_assignments(&session.dir.assignments())?.iter().map(|a| a.cluster).collect();
     labels.resize(n_images, -1);
     Ok(Some(Before { labels, next_id }))
 }
@@ -40,38 +35,36 @@ pub(super) fn codes(session: &Session, images: &Images) -> Result<(Vec<f32>, usi
     if !session.is_done(Stage::Embed) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "codes", verb: "embed RUN" });
     }
-    let codes = read_npy::<f32>(&session.dir.embeddings())?;
+    let path = session.files_of(Stage::Embed).embeddings();
+    let codes = read_npy::<f32>(&path)?;
     if codes.shape.len() != 2 || codes.shape[0] != images.len() {
-        let (path, found, expected) = (session.dir.embeddings(), codes.shape[0], images.len());
+        let (found, expected) = (codes.shape[0], images.len());
         return Err(StageError::Rows { path, found, expected });
     }
     Ok((codes.data, codes.shape[1]))
 }
 
 /// Groups the codes and writes `assignments`, `clusters.csv`, `centroids.npy`, `center.npy`, `neighbors.parquet` and
-/// `map.npy`.
+/// `map.npy`, all at once at the end.
 ///
 /// # Errors
-/// When the run has no codes yet, they cannot be clustered, or the disk is full.
+/// When the run has no codes yet, they cannot be clustered, or the disk is full; clusters that were there stay then.
 pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
     if session.is_done(Stage::Cluster) {
         return Ok(());
     }
+    session.anew(Stage::Cluster, |session| make_clusters(session, images, observer))
+}
+
+fn make_clusters(session: &mut Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
+    // Names and figures are those of the clusters before, and so is the curve where it is not made anew.
+    session.outdate(&[RunDir::names, RunDir::k_curve, RunDir::map, RunDir::evaluation]);
     let (codes, dim) = codes(session, images)?;
     session.config.check_images(images.len())?;
     let config = &session.config.cluster;
     let Prepared { rows, center } = prepare(codes, dim, config);
     let rows = RowsView::new(&rows, dim)?;
     let metric = metric(config);
-    // Lines and curve of an earlier clustering say nothing of this one.
-    drop(MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Cluster))?);
-    if session.dir.k_curve().exists() {
-        fs::remove_file(session.dir.k_curve())?;
-    }
-    // Names are those of the clusters before.
-    if session.dir.names().exists() {
-        fs::remove_file(session.dir.names())?;
-    }
     let neighbors = neighbors(session, rows, observer)?;
     let n_clusters = match config.n_clusters {
         ClusterCount::Fixed(k) => k,
@@ -82,12 +75,12 @@ pub fn cluster(session: &mut Session, images: &Images, observer: &dyn Observer) 
     let labels = partition(session, rows, n_clusters, &neighbors, observer)?;
     let (labels, next_id) = ids(&labels, before(session, images.len())?.as_ref())?;
     let tables = Tables::new(rows, &labels, &neighbors, metric, images)?;
-    write_npy(&session.dir.center(), &[dim], &center)?;
-    session.set_next_cluster_id(next_id)?;
+    write_npy(&session.out().center(), &[dim], &center)?;
     write_tables(session, &tables, dim)?;
     if images.len() > 2 {
         draw_map(session, rows, &neighbors, observer)?;
     }
+    session.set_next_cluster_id(next_id);
     Ok(session.mark_done(Stage::Cluster)?)
 }
 
@@ -107,10 +100,11 @@ fn number_of_clusters(
 
 /// Writes the tables that describe a clustering.
 pub(super) fn write_tables(session: &Session, tables: &Tables, dim: usize) -> Result<(), StageError> {
-    write_npy(&session.dir.centroids(), &[tables.centroids.len() / dim, dim], &tables.centroids)?;
-    write_assignments(&session.dir, &tables.assignments)?;
-    write_clusters(&session.dir.clusters_csv(), &tables.clusters)?;
-    Ok(write_neighbors(&session.dir.neighbors(), &tables.neighbors)?)
+    let out = session.out();
+    write_npy(&out.centroids(), &[tables.centroids.len() / dim, dim], &tables.centroids)?;
+    write_assignments(out, &tables.assignments)?;
+    write_clusters(&out.clusters_csv(), &tables.clusters)?;
+    Ok(write_neighbors(&out.neighbors(), &tables.neighbors)?)
 }
 
 /// Writes `map.npy`: two numbers per image, near for images with near codes.
@@ -129,7 +123,7 @@ fn draw_map(
         umap.fit_neighbors(rows, &[&neighbors.first(super::search::MAPPED)], &watch(observer))?.into_data()
     };
     observer.end();
-    Ok(write_npy(&session.dir.map(), &[rows.len(), 2], &map)?)
+    Ok(write_npy(&session.out().map(), &[rows.len(), 2], &map)?)
 }
 
 /// A map of evenly spaced rows, in which every other row takes the mean place of its three nearest.

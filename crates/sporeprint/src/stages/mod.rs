@@ -33,13 +33,13 @@ pub use compare_runs::compare_runs;
 pub use error::StageError;
 pub use estimate::estimate;
 pub use evaluate::evaluate;
-pub use images::{Images, count, reopen, save_labels, scan};
+pub use images::{Images, check_paths, count, reopen, save_labels, scan};
 pub use import::import;
 pub use name::{Words, name_clusters};
 pub use pictures::Pictures;
 pub use probe::{Probe, probe};
 pub use sort::sort_into_folders;
-pub use train::{aggregate, embed, forget_checkpoints, pretrain, take_codes};
+pub use train::{aggregate, cluster_anew, embed, forget_checkpoints, pretrain};
 pub use train_encoder::{TrainedEncoder, train_encoder};
 
 use std::path::{Path, PathBuf};

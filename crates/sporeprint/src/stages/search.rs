@@ -65,8 +65,8 @@ fn approximate(session: &Session, n: usize) -> Option<ApproximateSearch> {
 
 /// Adds lines to the log of the run.
 pub(super) fn log(session: &Session, lines: &[Line]) -> Result<(), StageError> {
-    let path = session.dir.metrics();
+    let path = session.out().metrics();
     let n_bytes = if path.exists() { fs_err::metadata(&path)?.len() } else { 0 };
-    let mut log = MetricsLog::open(&path, n_bytes)?;
+    let mut log = MetricsLog::cut_to(&path, n_bytes)?;
     Ok(lines.iter().try_for_each(|line| log.append(line))?)
 }

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 
 use super::adapt;
 use super::choice;
+use super::cluster::cluster;
 use super::codes::{before_training, weights};
 use super::images::root;
 use super::{Images, StageError};
@@ -19,7 +20,7 @@ use crate::encoder::{AutoEncoder, Encoder, Mode, Weights};
 use crate::images::{CodeView, RgbView, pair_sheet, save_png};
 use crate::progress::Observer;
 use crate::run::tables::{Metric, MetricsLog, write_embeddings};
-use crate::run::{Session, Stage, write_atomically, write_npy};
+use crate::run::{RunDir, Session, Stage, write_atomically, write_npy};
 use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, remove_all};
 
 /// Images in the picture of reconstructions.
@@ -116,6 +117,7 @@ pub fn aggregate(
         return Ok(());
     }
     refuse_codes(session)?;
+    session.save()?;
     if session.config.frozen.is_some() {
         return fit_frozen(session, images, observer);
     }
@@ -140,7 +142,7 @@ pub fn aggregate(
     let objection = if adapted { Some(adapt::OBJECTION.to_owned()) } else { learner.objection()? };
     if let Some(why) = objection {
         observer.note(&format!("the encoder is left as it is, Local Aggregation would harm it: {why}"));
-        let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Aggregate))?;
+        let mut log = MetricsLog::cut_to(&session.dir.metrics(), session.metrics_before(Stage::Aggregate))?;
         log.append(&Metric::new("aggregate", 0.0).text("left_out", &why))?;
         let start = weights(&session.dir, before_training(&session.dir));
         if start.exists() {
@@ -199,39 +201,48 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
     if !session.is_done(Stage::Aggregate) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "encoder", verb: "aggregate RUN" });
     }
-    let (codes, dim) = choice::choose(session, images, observer)?;
-    keep_codes(session, images, &codes, dim)
+    session.anew(Stage::Embed, |session| {
+        session.outdate(&[RunDir::candidates, RunDir::fusion]);
+        let (codes, dim) = choice::choose(session, images, observer)?;
+        keep_codes(session, images, &codes, dim)
+    })
 }
 
-/// Takes another kind of the run's codes than it was clustered by: as it lies among those that were compared, or computed anew
-/// where images were added since. The clusters are those of the old codes until they are made anew.
+/// Clusters a run anew by its settings, which may have changed, and by another kind of its codes if one is named: as it lies
+/// among those that were compared, or computed anew where images were added since.
 ///
 /// # Errors
-/// When the run has no such codes, which leaves it as it was; otherwise as [`embed`].
-pub fn take_codes(
+/// When the run has no such codes, otherwise as [`embed`] and [`cluster`]; codes and clusters are then as they were.
+pub fn cluster_anew(
     session: &mut Session,
     images: &Images,
-    kind: CodeKind,
+    kind: Option<CodeKind>,
     observer: &dyn Observer,
 ) -> Result<(), StageError> {
+    session.config.check_images(images.len())?;
+    let Some(kind) = kind else {
+        embed(session, images, observer)?;
+        session.redo_from(Stage::Cluster);
+        return cluster(session, images, observer);
+    };
     refuse_codes(session)?;
     session.config.aggregate.codes = Some(kind);
     let kept = choice::take_kept(session, images, kind)?;
-    session.save_config()?;
-    let Some((codes, dim)) = kept else {
-        session.redo_from(Stage::Embed)?;
-        return embed(session, images, observer);
-    };
-    // Lines of the clustering that is taken back go; those of the comparison stay.
-    drop(MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Cluster))?);
-    session.redo_from(Stage::Embed)?;
-    choice::write_asked_for(session, kind)?;
-    keep_codes(session, images, &codes, dim)
+    session.anew(Stage::Embed, |session| {
+        match kept {
+            None => embed(session, images, observer)?,
+            Some((codes, dim)) => {
+                choice::write_asked_for(session, kind)?;
+                keep_codes(session, images, &codes, dim)?;
+            }
+        }
+        cluster(session, images, observer)
+    })
 }
 
 fn keep_codes(session: &mut Session, images: &Images, codes: &[f32], dim: usize) -> Result<(), StageError> {
-    write_npy(&session.dir.embeddings(), &[images.len(), dim], codes)?;
-    write_embeddings(&session.dir.embeddings_parquet(), codes, dim)?;
+    write_npy(&session.out().embeddings(), &[images.len(), dim], codes)?;
+    write_embeddings(&session.out().embeddings_parquet(), codes, dim)?;
     Ok(session.mark_done(Stage::Embed)?)
 }
 
