@@ -2,31 +2,22 @@
 
 mod draft;
 mod error;
+mod hold;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::TryLockError;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{RunDir, Stage, write_atomically};
+use super::{Origin, RunDir, Stage, write_atomically};
 use crate::config::RunConfig;
 use draft::Draft;
+use hold::{is_empty, lock};
 
 pub use error::SessionError;
-
-/// What to do when the run directory holds a run already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// Refuse.
-    Refuse,
-    /// Go on where it stopped; the settings must be the same.
-    Resume,
-    /// Remove the old run first.
-    Overwrite,
-}
+pub use hold::{Existing, Held, hold};
 
 /// What `stages.json` holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -35,6 +26,8 @@ struct Marks {
     done: BTreeMap<Stage, u64>,
     /// First cluster id that was never used.
     next_cluster_id: Option<i32>,
+    /// What became of the encoder, once the training over the memory bank has begun.
+    origin: Option<Origin>,
 }
 
 /// A run directory held by this process.
@@ -57,30 +50,17 @@ impl Session {
     /// # Errors
     /// See [`SessionError`].
     pub fn start(dir: RunDir, config: RunConfig, existing: Existing) -> Result<Self, SessionError> {
-        let path = dir.root().to_owned();
-        if path.is_dir() && !dir.config().exists() {
-            let stranger = fs::read_dir(&path)?.flatten().any(|entry| entry.path() != dir.lock());
-            if stranger {
-                return Err(SessionError::NotARun { path });
+        // A run in which nothing was done holds nothing to refuse for, or to go on with.
+        let existing = if is_empty(&dir)? { Existing::Overwrite } else { existing };
+        let Held { goes_on, lock } = hold(&dir, &dir.config(), existing)?;
+        if goes_on {
+            let session = Self::with_lock(dir, lock)?;
+            let differs = differences(&session.config, &config);
+            if differs.is_empty() {
+                return Ok(session);
             }
-        }
-        fs::create_dir_all(&path)?;
-        let lock = lock(&dir)?;
-        if dir.config().exists() {
-            let is_empty = is_empty(&dir)?;
-            match existing {
-                Existing::Refuse if !is_empty => return Err(SessionError::Exists { path }),
-                Existing::Resume if !is_empty => {
-                    let session = Self::with_lock(dir, lock)?;
-                    let differs = differences(&session.config, &config);
-                    return if differs.is_empty() {
-                        Ok(session)
-                    } else {
-                        Err(SessionError::OtherSettings { path, differs: differs.join("\n") })
-                    };
-                }
-                Existing::Overwrite | Existing::Refuse | Existing::Resume => clear(&dir)?,
-            }
+            let path = session.dir.root().to_owned();
+            return Err(SessionError::OtherSettings { path, differs: differs.join("\n") });
         }
         let session = Self { dir, config, marks: Marks::default(), draft: None, _lock: lock };
         session.save_config()?;
@@ -146,6 +126,29 @@ impl Session {
         self.save_config()
     }
 
+    /// Where the encoder came from and what happened to it; nothing before its stages have begun.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.marks.origin.as_ref()
+    }
+
+    /// Writes down what became of the encoder, whose files must be on the disk, before work goes on from there.
+    ///
+    /// # Errors
+    /// When the marks cannot be written.
+    pub fn set_origin(&mut self, origin: Origin) -> Result<(), SessionError> {
+        self.marks.origin = Some(origin);
+        self.save_stages()
+    }
+
+    /// Marks the training over the memory bank as done, with what became of it; the encoder must be on the disk.
+    ///
+    /// # Errors
+    /// When the mark cannot be written.
+    pub fn mark_trained(&mut self, origin: Origin) -> Result<(), SessionError> {
+        self.marks.origin = Some(origin);
+        self.mark_done(Stage::Aggregate)
+    }
+
     /// First cluster id that was never used; none before the first clustering.
     pub fn next_cluster_id(&self) -> Option<i32> {
         self.marks.next_cluster_id
@@ -190,6 +193,9 @@ impl Marks {
 
     fn take_back(&mut self, stage: Stage) {
         self.done.retain(|done, _| *done < stage);
+        if stage <= Stage::Aggregate {
+            self.origin = None;
+        }
     }
 }
 
@@ -204,35 +210,6 @@ fn length(path: &std::path::Path) -> Result<u64, SessionError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Takes the lock of a directory; dropped, it is free again.
-///
-/// # Errors
-/// When another process holds it.
-pub fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
-    let file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(dir.lock())?.into_parts().0;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SessionError::InUse { path: dir.root().to_owned() }),
-        Err(TryLockError::Error(error)) => Err(error.into()),
-    }
-}
-
-/// Whether nothing was ever done in a run: all that is there are its settings and what a scan that failed may have left. Marks
-/// that cannot be read may be those of another version, whose work counts as well.
-fn is_empty(dir: &RunDir) -> Result<bool, SessionError> {
-    let left = [dir.config(), dir.stages(), dir.lock(), dir.cache()];
-    let mut entries = fs::read_dir(dir.root())?.collect::<std::io::Result<Vec<_>>>()?.into_iter();
-    Ok(Marks::read(dir).is_ok_and(|marks| marks.done.is_empty()) && entries.all(|entry| left.contains(&entry.path())))
-}
-
-/// Removes what a run wrote and nothing else; the settings last, so that a killed removal can be done again.
-fn clear(dir: &RunDir) -> Result<(), SessionError> {
-    for path in dir.contents().into_iter().chain([dir.config()]) {
-        draft::remove(&path)?;
-    }
-    Ok(())
 }
 
 /// One line `key: found in the run, asked for now` for each setting that differs.

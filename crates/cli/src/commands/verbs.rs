@@ -31,13 +31,13 @@ pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
     settings::aggregate(&mut session.config, &args.aggregate)?;
     session.config.check()?;
     session.config.check_images(images.len())?;
-    if !args.resume {
-        session.redo_from(Stage::Aggregate);
-        stages::forget_checkpoints(&session, Stage::Aggregate)?;
-    }
     let pictures = |index: usize| images.picture(index);
     let listener = Listener::new(&args.listen, talk, &session.dir, &pictures)?;
-    stages::aggregate(&mut session, &images, interval, &listener)?;
+    if args.resume {
+        stages::aggregate(&mut session, &images, interval, &listener)?;
+    } else {
+        stages::aggregate_anew(&mut session, &images, interval, &listener)?;
+    }
     talk.note(&format!("wrote {}", session.dir.encoder().display()));
     Ok(outcome(&images))
 }

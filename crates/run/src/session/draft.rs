@@ -81,12 +81,10 @@ impl Session {
         self.draft.as_ref().map_or(&self.dir, |draft| &draft.dir)
     }
 
-    /// Where the files of a stage that is done lie: in the draft if they were made anew in it.
-    pub fn files_of(&self, stage: Stage) -> &RunDir {
-        match &self.draft {
-            Some(draft) if draft.first <= stage && self.is_done(stage) => &draft.dir,
-            _ => &self.dir,
-        }
+    /// The newest version of a file or folder: the draft's where it has one, else the run's.
+    pub fn newest(&self, file: fn(&RunDir) -> PathBuf) -> PathBuf {
+        let drafted = file(self.out());
+        if drafted.exists() { drafted } else { file(&self.dir) }
     }
 
     /// Says which files of the run are outdated unless the draft has them anew.
@@ -190,17 +188,20 @@ mod tests {
     }
 
     #[test]
-    fn stages_done_anew_together_are_read_where_they_were_written() {
+    fn stages_done_anew_together_read_what_the_draft_has_and_else_the_run() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let mut session = run_with_clusters(dir.path());
+        let read = |session: &Session| fs::read_to_string(session.newest(RunDir::center)).expect("a file");
         let done: Result<(), SessionError> = session.anew(Stage::Embed, |session| {
-            assert_eq!(session.files_of(Stage::Embed), &session.dir);
             session.mark_done(Stage::Embed)?;
-            assert_eq!(session.files_of(Stage::Embed), session.out());
-            session.anew(Stage::Cluster, |session| session.mark_done(Stage::Cluster))
+            session.anew(Stage::Cluster, |session| {
+                assert_eq!(read(session), "old");
+                fs::write(session.out().center(), "new").expect("written");
+                assert_eq!(read(session), "new");
+                session.mark_done(Stage::Cluster)
+            })
         });
         done.expect("marked");
-        assert!(session.is_done(Stage::Embed) && session.is_done(Stage::Cluster));
-        assert_eq!(session.files_of(Stage::Embed), &session.dir);
+        assert!(session.is_done(Stage::Embed) && session.is_done(Stage::Cluster) && read(&session) == "new");
     }
 }

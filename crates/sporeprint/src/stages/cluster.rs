@@ -35,7 +35,7 @@ pub(super) fn codes(session: &Session, images: &Images) -> Result<(Vec<f32>, usi
     if !session.is_done(Stage::Embed) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "codes", verb: "embed RUN" });
     }
-    let path = session.files_of(Stage::Embed).embeddings();
+    let path = session.newest(RunDir::embeddings);
     let codes = read_npy::<f32>(&path)?;
     if codes.shape.len() != 2 || codes.shape[0] != images.len() {
         let (found, expected) = (codes.shape[0], images.len());

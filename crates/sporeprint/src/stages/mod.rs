@@ -39,14 +39,14 @@ pub use name::{Words, name_clusters};
 pub use pictures::Pictures;
 pub use probe::{Probe, probe};
 pub use sort::sort_into_folders;
-pub use train::{aggregate, cluster_anew, embed, forget_checkpoints, pretrain};
+pub use train::{aggregate, aggregate_anew, cluster_anew, embed, pretrain};
 pub use train_encoder::{TrainedEncoder, train_encoder};
 
 use std::path::{Path, PathBuf};
 
 use crate::progress::Observer;
 use crate::report::{ReportData, ReportOptions, Thumbnails, write_figures};
-use crate::run::{RunDir, Session};
+use crate::run::{RunDir, Session, Stage};
 
 /// Writes the pages of a run from its tables.
 ///
@@ -64,7 +64,7 @@ pub fn report(session: &Session, images: &Images, observer: &dyn Observer) -> Re
 /// # Errors
 /// When the run has read no images yet, a table cannot be read or a page not be written.
 pub fn report_again(session: &Session, pictures: &Pictures, observer: &dyn Observer) -> Result<(), StageError> {
-    if !session.dir.images().exists() {
+    if !session.is_done(Stage::Images) {
         let run = images::root(&session.dir);
         return Err(StageError::NotYet { run, missing: "images", verb: "run PHOTOS --out DIR" });
     }
