@@ -9,6 +9,8 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::Parser;
+use sporeprint::hub::HubError;
+use sporeprint::stages::StageError;
 
 use args::{Cli, Command};
 use progress::Talk;
@@ -30,10 +32,17 @@ fn main() -> ExitCode {
         Err(error) if closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", progress::safe(&in_words(&error)));
-            let stopped = error.downcast_ref().is_some_and(sporeprint::stages::StageError::is_interrupted);
-            ExitCode::from(if stopped { 130 } else { 1 })
+            ExitCode::from(if is_interrupted(&error) { 130 } else { 1 })
         }
     }
+}
+
+/// Whether the person asked to stop, in a stage or in a download.
+fn is_interrupted(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref().is_some_and(StageError::is_interrupted)
+            || cause.downcast_ref().is_some_and(HubError::is_interrupted)
+    })
 }
 
 fn closed_pipe(error: &anyhow::Error) -> bool {
@@ -98,7 +107,20 @@ fn in_words(error: &anyhow::Error) -> String {
 mod tests {
     use anyhow::anyhow;
 
-    use super::in_words;
+    use sporeprint::hub::HubError;
+    use sporeprint::stages::StageError;
+    use sporeprint::train::TrainError;
+
+    use super::{in_words, is_interrupted};
+
+    #[test]
+    fn whoever_stops_a_stage_or_a_download_gets_the_exit_code_of_that() {
+        let reference = Box::new("hf:facebook/dinov2-small".parse().expect("a name"));
+        let download = anyhow::Error::from(HubError::Interrupted { reference });
+        assert!(is_interrupted(&download) && is_interrupted(&download.context("--weights hf:facebook/dinov2-small")));
+        assert!(is_interrupted(&StageError::from(TrainError::Interrupted).into()));
+        assert!(!is_interrupted(&anyhow!("disk full")));
+    }
 
     #[test]
     fn causes_are_said_once_and_hints_come_last() {

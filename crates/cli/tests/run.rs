@@ -4,6 +4,8 @@
 
 #[path = "run/codes.rs"]
 mod codes;
+#[path = "run/failures.rs"]
+mod failures;
 #[path = "run/grouping.rs"]
 mod grouping;
 #[path = "run/sweep.rs"]

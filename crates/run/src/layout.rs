@@ -13,9 +13,16 @@ pub struct RunDir {
     root: PathBuf,
 }
 
+/// One method per path, and the list of all of them: what is not in it would survive a run that is written over.
 macro_rules! paths {
     ($($(#[$doc:meta])+ $name:ident => $relative:literal;)+) => {
         $($(#[$doc])+ #[must_use] pub fn $name(&self) -> PathBuf { self.root.join($relative) })+
+
+        /// Everything that a run writes, but for its settings, which say that there is a run, and the lock.
+        pub(crate) fn contents(&self) -> Vec<PathBuf> {
+            let all = vec![$(self.$name()),+];
+            all.into_iter().filter(|path| *path != self.config() && *path != self.lock()).collect()
+        }
     };
 }
 
@@ -83,6 +90,8 @@ impl RunDir {
         centroids => "centroids.npy";
         /// Mean unit code, `[dim]`, taken off before codes are compared with centroids.
         center => "center.npy";
+        /// Files of a verb at work, which take the place of the run's at its end.
+        draft => "draft";
         /// Which stages are done.
         stages => "stages.json";
         /// Two-dimensional layout of the codes, `[n_images, 2]`.
@@ -103,5 +112,20 @@ impl RunDir {
         clusters => "clusters";
         /// Held while a run works in the directory.
         lock => "run.lock";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_contents_has_every_path_but_settings_and_lock() {
+        let run = RunDir::new("run");
+        let contents = run.contents();
+        for path in [run.images(), run.candidates(), run.report_index(), run.draft(), run.stages(), run.k_curve()] {
+            assert!(contents.contains(&path), "{} is not listed", path.display());
+        }
+        assert!(!contents.contains(&run.config()) && !contents.contains(&run.lock()));
     }
 }

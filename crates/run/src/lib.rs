@@ -5,6 +5,7 @@ pub mod config;
 mod events;
 mod layout;
 mod npy;
+mod origin;
 mod session;
 mod stage;
 pub mod tables;
@@ -15,5 +16,6 @@ pub use events::EventFile;
 pub use layout::RunDir;
 pub use npy::{Array, NpyError, NpyFloat, read_npy, read_npy_rows, write_npy};
 
-pub use session::{Existing, Session, SessionError, lock};
+pub use origin::{Norm, Origin, Start, Training, Why};
+pub use session::{Existing, Held, Session, SessionError, hold};
 pub use stage::Stage;

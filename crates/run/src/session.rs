@@ -1,98 +1,24 @@
 //! One process at work in one run directory: the lock, the settings, and which stages are done.
 
+mod draft;
+mod error;
+mod hold;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::TryLockError;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use super::{RunDir, Stage, write_atomically};
+use super::{Origin, RunDir, Stage, write_atomically};
 use crate::config::RunConfig;
 use crate::tables::{Metric, MetricsLog, TableError};
+use draft::Draft;
+use hold::{is_empty, lock};
 
-/// What to do when the run directory holds a run already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// Refuse.
-    Refuse,
-    /// Go on where it stopped; the settings must be the same.
-    Resume,
-    /// Remove the old run first.
-    Overwrite,
-}
-
-/// Why a run directory cannot be worked in.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// Another process holds the lock.
-    #[error("{} is in use by another process\nhint: wait for it, or give another --out", path.display())]
-    InUse {
-        /// The run directory.
-        path: PathBuf,
-    },
-    /// There is a run already.
-    #[error("{} holds a run already\nhint: --resume goes on with it, --overwrite starts anew", path.display())]
-    Exists {
-        /// The run directory.
-        path: PathBuf,
-    },
-    /// Not a run directory, and not empty.
-    #[error(
-        "{} is not empty and holds no run (no config.toml)\nhint: give another --out; files are never removed from \
-         such a folder",
-        path.display()
-    )]
-    NotARun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// There is no run.
-    #[error("found no run in {} (no config.toml)\nhint: make one with `sporeprint run PHOTOS --out DIR`", path.display())]
-    NoRun {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// `config.toml` or `stages.json` is not what this program wrote.
-    #[error("cannot read {}: {reason}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the parser says.
-        reason: String,
-    },
-    /// The run was made with other settings.
-    #[error(
-        "the run in {} was made with other settings:\n{differs}\nhint: resume with the same ones, change a later stage \
-         with its own verb, or start anew with --overwrite",
-        path.display()
-    )]
-    OtherSettings {
-        /// The run directory.
-        path: PathBuf,
-        /// One line for each setting that differs.
-        differs: String,
-    },
-    /// The run was made by another version.
-    #[error(
-        "the run in {0} was made by sporeprint {found}, this is {expected}, and results may differ between versions\n\
-         hint: to upgrade it, run it again with its own settings: `sporeprint run PHOTOS --config {0}/config.toml --out \
-         NEW`; or read it with that version: `cargo install sporeprint-cli --version {found}`",
-        path.display()
-    )]
-    OtherVersion {
-        /// The run directory.
-        path: PathBuf,
-        /// Its version.
-        found: String,
-        /// This version.
-        expected: String,
-    },
-}
+pub use error::SessionError;
+pub use hold::{Existing, Held, hold};
 
 /// What `stages.json` holds.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -101,6 +27,8 @@ struct Marks {
     done: BTreeMap<Stage, u64>,
     /// First cluster id that was never used.
     next_cluster_id: Option<i32>,
+    /// What became of the encoder, once the training over the memory bank has begun.
+    origin: Option<Origin>,
 }
 
 /// A run directory held by this process.
@@ -111,41 +39,31 @@ pub struct Session {
     /// The settings as resolved.
     pub config: RunConfig,
     marks: Marks,
+    draft: Option<Draft>,
     // Held for as long as the session lives; the system lets go of it however the process ends.
     _lock: std::fs::File,
 }
 
 impl Session {
-    /// Starts a run with `config`, or goes on with the one that is there.
+    /// Starts a run with `config`, or goes on with the one that is there. A directory in which no stage was ever done, such as
+    /// one whose images could not be found, holds nothing worth keeping and is started anew whatever `existing` says.
     ///
     /// # Errors
     /// See [`SessionError`].
     pub fn start(dir: RunDir, config: RunConfig, existing: Existing) -> Result<Self, SessionError> {
-        let path = dir.root().to_owned();
-        if path.is_dir() && !dir.config().exists() {
-            let stranger = fs::read_dir(&path)?.flatten().any(|entry| entry.path() != dir.lock());
-            if stranger {
-                return Err(SessionError::NotARun { path });
+        // A run in which nothing was done holds nothing to refuse for, or to go on with.
+        let existing = if is_empty(&dir)? { Existing::Overwrite } else { existing };
+        let Held { goes_on, lock } = hold(&dir, &dir.config(), existing)?;
+        if goes_on {
+            let session = Self::with_lock(dir, lock)?;
+            let differs = differences(&session.config, &config);
+            if differs.is_empty() {
+                return Ok(session);
             }
+            let path = session.dir.root().to_owned();
+            return Err(SessionError::OtherSettings { path, differs: differs.join("\n") });
         }
-        fs::create_dir_all(&path)?;
-        let lock = lock(&dir)?;
-        if dir.config().exists() {
-            match existing {
-                Existing::Refuse => return Err(SessionError::Exists { path }),
-                Existing::Resume => {
-                    let session = Self::with_lock(dir, lock)?;
-                    let differs = differences(&session.config, &config);
-                    return if differs.is_empty() {
-                        Ok(session)
-                    } else {
-                        Err(SessionError::OtherSettings { path, differs: differs.join("\n") })
-                    };
-                }
-                Existing::Overwrite => clear(&dir)?,
-            }
-        }
-        let session = Self { dir, config, marks: Marks::default(), _lock: lock };
+        let session = Self { dir, config, marks: Marks::default(), draft: None, _lock: lock };
         session.save_config()?;
         Ok(session)
     }
@@ -163,7 +81,6 @@ impl Session {
     }
 
     fn with_lock(dir: RunDir, lock: std::fs::File) -> Result<Self, SessionError> {
-        let unreadable = |path: PathBuf, reason: String| SessionError::Unreadable { path, reason };
         let text = fs::read_to_string(dir.config())?;
         // The version first: another one may know other settings.
         let table: toml::Table = text.parse().map_err(|e: toml::de::Error| unreadable(dir.config(), e.to_string()))?;
@@ -174,25 +91,8 @@ impl Session {
             return Err(SessionError::OtherVersion { path, found, expected: expected.to_owned() });
         }
         let config: RunConfig = toml::from_str(&text).map_err(|e| unreadable(dir.config(), e.to_string()))?;
-        let stages = dir.stages();
-        let marks = if stages.exists() {
-            let text = fs::read_to_string(&stages)?;
-            serde_json::from_str(&text).map_err(|e| unreadable(stages, e.to_string()))?
-        } else {
-            Marks::default()
-        };
-        Ok(Self { dir, config, marks, _lock: lock })
-    }
-
-    /// Writes the settings, after a verb has changed some of them.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn save_config(&self) -> Result<(), SessionError> {
-        let path = self.dir.config();
-        let text = toml::to_string_pretty(&self.config)
-            .map_err(|e| SessionError::Unreadable { path: path.clone(), reason: e.to_string() })?;
-        Ok(write_atomically(&path, |out| out.write_all(text.as_bytes()))?)
+        let marks = Marks::read(&dir)?;
+        Ok(Self { dir, config, marks, draft: None, _lock: lock })
     }
 
     /// Whether a stage is done.
@@ -205,19 +105,49 @@ impl Session {
     /// # Errors
     /// When the mark cannot be written.
     pub fn mark_done(&mut self, stage: Stage) -> Result<(), SessionError> {
-        let metrics = self.dir.metrics();
-        let n_bytes = if metrics.exists() { fs::metadata(metrics)?.len() } else { 0 };
+        let n_bytes = length(&self.out().metrics())?;
         self.marks.done.insert(stage, n_bytes);
-        self.save_stages()
+        // In a draft the mark is written when the files take their places.
+        if self.draft.is_some() { Ok(()) } else { self.save_stages() }
     }
 
-    /// Takes back the marks of a stage and of all after it, before they are done anew.
+    /// Takes back the marks of a stage and of all after it, before they are done anew. The disk still has them until
+    /// something new is there: see [`anew`](Self::anew), [`mark_done`](Self::mark_done) and [`save`](Self::save).
+    pub fn redo_from(&mut self, stage: Stage) {
+        self.marks.take_back(stage);
+    }
+
+    /// Writes marks and settings as they are now, for a stage that works in place: marks that were taken back are gone before
+    /// the settings change.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save(&self) -> Result<(), SessionError> {
+        self.save_stages()?;
+        self.save_config()
+    }
+
+    /// Where the encoder came from and what happened to it; nothing before its stages have begun.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.marks.origin.as_ref()
+    }
+
+    /// Writes down what became of the encoder, whose files must be on the disk, before work goes on from there.
     ///
     /// # Errors
     /// When the marks cannot be written.
-    pub fn redo_from(&mut self, stage: Stage) -> Result<(), SessionError> {
-        self.marks.done.retain(|done, _| *done < stage);
+    pub fn set_origin(&mut self, origin: Origin) -> Result<(), SessionError> {
+        self.marks.origin = Some(origin);
         self.save_stages()
+    }
+
+    /// Marks the training over the memory bank as done, with what became of it; the encoder must be on the disk.
+    ///
+    /// # Errors
+    /// When the mark cannot be written.
+    pub fn mark_trained(&mut self, origin: Origin) -> Result<(), SessionError> {
+        self.marks.origin = Some(origin);
+        self.mark_done(Stage::Aggregate)
     }
 
     /// First cluster id that was never used; none before the first clustering.
@@ -225,13 +155,9 @@ impl Session {
         self.marks.next_cluster_id
     }
 
-    /// Remembers the first cluster id that was never used.
-    ///
-    /// # Errors
-    /// When the marks cannot be written.
-    pub fn set_next_cluster_id(&mut self, id: i32) -> Result<(), SessionError> {
+    /// Remembers the first cluster id that was never used, for the mark that is written next.
+    pub fn set_next_cluster_id(&mut self, id: i32) {
         self.marks.next_cluster_id = Some(id);
-        self.save_stages()
     }
 
     /// Length of the metrics log where a stage began: a stage started anew takes back the lines after it.
@@ -244,63 +170,58 @@ impl Session {
     /// # Errors
     /// When the log cannot be written.
     pub fn log(&self, lines: &[Metric]) -> Result<(), TableError> {
-        let path = self.dir.metrics();
+        let path = self.out().metrics();
         let n_bytes = if path.exists() { fs::metadata(&path)?.len() } else { 0 };
-        let mut log = MetricsLog::open(&path, n_bytes)?;
+        let mut log = MetricsLog::cut_to(&path, n_bytes)?;
         Ok(lines.iter().try_for_each(|line| log.append(line))?)
     }
 
+    fn save_config(&self) -> Result<(), SessionError> {
+        let path = self.dir.config();
+        let text = toml::to_string_pretty(&self.config).map_err(|e| unreadable(path.clone(), e.to_string()))?;
+        Ok(write_atomically(&path, |out| out.write_all(text.as_bytes()))?)
+    }
+
     fn save_stages(&self) -> Result<(), SessionError> {
-        let text = serde_json::to_string(&self.marks).expect("names serialise");
-        Ok(write_atomically(&self.dir.stages(), |out| out.write_all(text.as_bytes()))?)
+        self.marks.write(&self.dir)
     }
 }
 
-/// Takes the lock of a directory; dropped, it is free again.
-///
-/// # Errors
-/// When another process holds it.
-pub fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
-    let file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(dir.lock())?.into_parts().0;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SessionError::InUse { path: dir.root().to_owned() }),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+impl Marks {
+    /// What a run directory has; nothing before its first stage.
+    fn read(dir: &RunDir) -> Result<Self, SessionError> {
+        let path = dir.stages();
+        match fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|e| unreadable(path, e.to_string())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write(&self, dir: &RunDir) -> Result<(), SessionError> {
+        let text = serde_json::to_string(self).expect("names serialise");
+        Ok(write_atomically(&dir.stages(), |out| out.write_all(text.as_bytes()))?)
+    }
+
+    fn take_back(&mut self, stage: Stage) {
+        self.done.retain(|done, _| *done < stage);
+        if stage <= Stage::Aggregate {
+            self.origin = None;
+        }
     }
 }
 
-/// Removes what a run wrote and nothing else; the settings last, so that a killed removal can be done again.
-fn clear(dir: &RunDir) -> Result<(), SessionError> {
-    let folders = [dir.cache(), dir.checkpoints(), dir.report(), dir.clusters(), dir.tensorboard(), dir.candidates()];
-    let files = [
-        dir.stages(),
-        dir.images(),
-        dir.skipped(),
-        dir.metrics(),
-        dir.autoencoder(),
-        dir.encoder(),
-        dir.untouched(),
-        dir.adapted(),
-        dir.choice(),
-        dir.fusion(),
-        dir.embeddings(),
-        dir.embeddings_parquet(),
-        dir.assignments_csv(),
-        dir.assignments(),
-        dir.clusters_csv(),
-        dir.names(),
-        dir.neighbors(),
-        dir.centroids(),
-        dir.center(),
-        dir.map(),
-        dir.k_curve(),
-        dir.evaluation(),
-        dir.reconstructions(),
-        dir.config(),
-    ];
-    folders.iter().filter(|p| p.is_dir()).try_for_each(fs::remove_dir_all)?;
-    files.iter().filter(|p| p.exists()).try_for_each(fs::remove_file)?;
-    Ok(())
+fn unreadable(path: PathBuf, reason: String) -> SessionError {
+    SessionError::Unreadable { path, reason }
+}
+
+/// Length of a file; 0 where there is none.
+fn length(path: &std::path::Path) -> Result<u64, SessionError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// One line `key: found in the run, asked for now` for each setting that differs.
@@ -350,9 +271,26 @@ mod tests {
     }
 
     #[test]
+    fn a_run_in_which_no_stage_was_done_blocks_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let other = RunConfig { seed: 9, ..RunConfig::default() };
+        for config in [RunConfig::default(), other] {
+            drop(start(dir.path(), config.clone(), Existing::Refuse).expect("nothing to keep"));
+            fs::create_dir_all(dir.path().join("cache")).expect("a folder");
+            drop(start(dir.path(), config, Existing::Resume).expect("nothing to go on with"));
+        }
+        // Settings that lie beside files of a person are no failed run.
+        fs::write(dir.path().join("names.csv"), "mine").expect("written");
+        start(dir.path(), RunConfig::default(), Existing::Refuse).expect_err("not ours to remove");
+        assert!(dir.path().join("names.csv").exists());
+    }
+
+    #[test]
     fn a_run_is_not_taken_over_unasked_and_other_settings_are_named() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        drop(start(dir.path(), RunConfig::default(), Existing::Refuse).expect("empty"));
+        let mut first = start(dir.path(), RunConfig::default(), Existing::Refuse).expect("empty");
+        first.mark_done(Stage::Images).expect("written");
+        drop(first);
         let error = start(dir.path(), RunConfig::default(), Existing::Refuse).expect_err("there");
         assert!(error.to_string().contains("--resume"), "{error}");
         let other = RunConfig { seed: 9, ..RunConfig::default() };
@@ -376,7 +314,8 @@ mod tests {
         for stage in [Stage::Images, Stage::Pretrain, Stage::Aggregate] {
             session.mark_done(stage).expect("written");
         }
-        session.redo_from(Stage::Pretrain).expect("written");
+        session.redo_from(Stage::Pretrain);
+        session.save().expect("written");
         drop(session);
         let session = Session::open(RunDir::new(dir.path())).expect("there");
         assert!(session.is_done(Stage::Images) && !session.is_done(Stage::Pretrain));

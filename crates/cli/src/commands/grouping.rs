@@ -8,10 +8,10 @@ use sporeprint::config::RunConfig;
 use sporeprint::embeddings::Embeddings;
 use sporeprint::progress::Observer;
 use sporeprint::run::text::{neutralise, visible};
-use sporeprint::run::{Existing, RunDir, Session, Stage};
-use sporeprint::stages::{self, Images, NewImage};
+use sporeprint::run::{Existing, RunDir, Session};
+use sporeprint::stages::{self, Clustered, Images, NewImage};
 
-use super::run::{outcome, redo};
+use super::run::outcome;
 use super::summary;
 use crate::Outcome;
 use crate::args::{AddVerb, AddedCodes, AssignVerb, ClusterVerb, SortArg};
@@ -20,27 +20,21 @@ use crate::settings;
 
 pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     let (mut session, images) = match (&args.run, &args.codes.embeddings) {
-        (Some(run), _) => reopen(run, args, talk)?,
+        (Some(run), _) => reopen(run, args)?,
         (None, Some(file)) => import(file, args, talk)?,
         (None, None) => anyhow::bail!("found neither RUN nor --embeddings, expected one of them"),
     };
-    if !session.is_done(Stage::Embed) {
-        stages::embed(&mut session, &images, talk)?;
-    }
-    regroup(&mut session, &images, args.cluster.sort, talk)?;
+    let clustered = stages::cluster_anew(&mut session, &images, args.kind.map(settings::code_kind), talk)?;
+    show(&mut session, &images, &clustered, args.cluster.sort, talk)?;
     summary::print(&session, &images, json)?;
     Ok(outcome(&images))
 }
 
-fn reopen(run: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Images)> {
+fn reopen(run: &Path, args: &ClusterVerb) -> Result<(Session, Images)> {
     let mut session = Session::open(RunDir::new(run))?;
     let images = stages::reopen(&session)?;
     settings::cluster(&mut session.config, &args.cluster)?;
     session.config.check()?;
-    match args.kind {
-        Some(kind) => stages::take_codes(&mut session, &images, settings::code_kind(kind), talk)?,
-        None => redo(&mut session, Stage::Cluster)?,
-    }
     Ok((session, images))
 }
 
@@ -65,10 +59,15 @@ fn import(file: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Imag
     Ok((session, images))
 }
 
-/// Clusters, measures and shows the codes of a run.
-fn regroup(session: &mut Session, images: &Images, sort: Option<SortArg>, talk: &Talk) -> Result<()> {
-    let clustered = stages::cluster(session, images, talk)?;
-    stages::evaluate(session, images, clustered.as_ref(), talk)?;
+/// Measures and shows the clusters of a run.
+fn show(
+    session: &mut Session,
+    images: &Images,
+    clustered: &Clustered,
+    sort: Option<SortArg>,
+    talk: &Talk,
+) -> Result<()> {
+    stages::evaluate(session, images, Some(clustered), talk)?;
     if let Some(how) = sort {
         stages::sort_into_folders(session, images, how == SortArg::Copies)?;
     }
@@ -125,8 +124,8 @@ pub(crate) fn add(args: &AddVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     }
     talk.note(&said.join("; "));
     if args.recluster {
-        redo(&mut session, Stage::Cluster)?;
-        regroup(&mut session, &images, None, talk)?;
+        let clustered = stages::cluster_anew(&mut session, &images, None, talk)?;
+        show(&mut session, &images, &clustered, None, talk)?;
     } else if added.n_new > 0 {
         if images.labels().is_some() {
             stages::evaluate(&mut session, &images, None, talk)?;

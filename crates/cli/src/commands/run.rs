@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use sporeprint::config::{PretrainConfig, RunConfig};
 use sporeprint::progress::Observer;
-use sporeprint::run::{Existing, RunDir, Session, Stage};
+use sporeprint::run::{Existing, RunDir, Session};
 use sporeprint::stages::{self, Images};
 
 use super::summary;
@@ -70,6 +70,8 @@ pub(crate) fn existing(resume: bool, overwrite: bool) -> Existing {
 
 fn begin(args: &RunArgs, config: RunConfig, talk: &Talk) -> Result<(Session, Images)> {
     let existing = existing(args.resume, args.overwrite);
+    // Looked for before an older run is removed: a path that leads nowhere must cost nothing.
+    stages::check_paths(&config)?;
     let dir = RunDir::new(&args.out);
     let mut session = Session::start(dir, config, existing).with_context(|| format!("--out {}", args.out.display()))?;
     let images = stages::scan(&mut session, talk)?;
@@ -111,10 +113,4 @@ pub(crate) fn open_in_browser(page: &Path, talk: &Talk) {
     if started.is_err() {
         talk.note(&format!("could not start {opener}; open {} yourself", page.display()));
     }
-}
-
-/// Takes back the marks of a stage and all after it, for a verb that does it anew.
-pub(crate) fn redo(session: &mut Session, stage: Stage) -> Result<()> {
-    session.save_config()?;
-    Ok(session.redo_from(stage)?)
 }

@@ -5,7 +5,7 @@ use sporeprint::progress::Observer;
 use sporeprint::run::{RunDir, Session, Stage};
 use sporeprint::stages::{self, Images, Probe};
 
-use super::run::{interval, outcome, redo};
+use super::run::{interval, outcome};
 use super::summary;
 use crate::Outcome;
 use crate::args::{AggregateVerb, EvaluateVerb, RunVerb};
@@ -30,33 +30,41 @@ pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
     }
     settings::aggregate(&mut session.config, &args.aggregate)?;
     session.config.check()?;
-    if !args.resume {
-        redo(&mut session, Stage::Aggregate)?;
-        stages::forget_checkpoints(&session, Stage::Aggregate)?;
-    }
+    session.config.check_images(images.len())?;
     let pictures = |index: usize| images.picture(index);
     let listener = Listener::new(&args.listen, talk, &session.dir, &pictures)?;
-    stages::aggregate(&mut session, &images, interval, &listener)?;
+    if args.resume {
+        stages::aggregate(&mut session, &images, interval, &listener)?;
+    } else {
+        stages::aggregate_anew(&mut session, &images, interval, &listener)?;
+    }
     talk.note(&format!("wrote {}", session.dir.encoder().display()));
     Ok(outcome(&images))
 }
 
 pub(crate) fn embed(args: &RunVerb, talk: &Talk) -> Result<Outcome> {
     let (mut session, images) = open(args)?;
-    redo(&mut session, Stage::Embed)?;
+    let had_clusters = session.is_done(Stage::Cluster);
+    session.redo_from(Stage::Embed);
     stages::embed(&mut session, &images, talk)?;
+    if had_clusters {
+        let run = session.dir.root().display();
+        talk.note(&format!(
+            "the clusters are of the codes before; `sporeprint cluster {run}` makes them anew, by the same ids"
+        ));
+    }
     talk.note(&format!("wrote {}", session.dir.embeddings().display()));
     Ok(outcome(&images))
 }
 
 pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<Outcome> {
+    let probes = args.probe.iter().map(|name| name.parse()).collect::<Result<Vec<Probe>, _>>()?;
     let (mut session, mut images) = open(&args.run)?;
     if let Some(text) = &args.labels {
         images.relabel(&settings::labels(text)?, &session.config)?;
         stages::save_labels(&session, &images)?;
     }
-    let probes = args.probe.iter().map(|name| name.parse()).collect::<Result<Vec<Probe>, _>>()?;
-    session.redo_from(Stage::Evaluate)?;
+    session.redo_from(Stage::Evaluate);
     stages::evaluate(&mut session, &images, None, talk)?;
     if !probes.is_empty() {
         stages::probe(&session, &images, &probes)?;

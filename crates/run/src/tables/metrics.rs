@@ -74,12 +74,12 @@ pub struct MetricsLog {
 }
 
 impl MetricsLog {
-    /// Opens or makes the log and cuts it to `n_bytes`, the length that a checkpoint remembers (0 starts anew), so
+    /// Opens or makes the log for adding and cuts it to `n_bytes`, the length that a checkpoint remembers (0 starts anew), so
     /// that a resumed run does not repeat the lines after it.
     ///
     /// # Errors
     /// - the file cannot be opened, or is shorter than `n_bytes`
-    pub fn open(path: &Path, n_bytes: u64) -> Result<Self, TableError> {
+    pub fn cut_to(path: &Path, n_bytes: u64) -> Result<Self, TableError> {
         let mut file = fs::OpenOptions::new().create(true).write(true).truncate(false).open(path)?;
         let found = file.metadata()?.len();
         if found < n_bytes {
@@ -134,16 +134,16 @@ mod tests {
         let path = dir.path().join("metrics.jsonl");
         let metric =
             |epoch: f64| Metric::new("aggregate", epoch).number("loss", 1. / epoch).text("warning", "a\n\"b\"");
-        let mut log = MetricsLog::open(&path, 0).expect("log");
+        let mut log = MetricsLog::cut_to(&path, 0).expect("log");
         log.append(&metric(1.)).expect("line");
         let remembered = log.n_bytes();
         log.append(&metric(2.)).expect("line");
         drop(log);
-        let mut log = MetricsLog::open(&path, remembered).expect("log");
+        let mut log = MetricsLog::cut_to(&path, remembered).expect("log");
         log.append(&metric(2.)).expect("line");
         log.append(&metric(3.)).expect("line");
         assert_eq!(read_metrics(&path).expect("read"), [metric(1.), metric(2.), metric(3.)]);
-        assert!(MetricsLog::open(&path, 1 << 30).is_err());
+        assert!(MetricsLog::cut_to(&path, 1 << 30).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod assignments;
 mod cells;
+mod classes;
 mod clusters;
 mod columns;
 mod embeddings;
@@ -18,6 +19,7 @@ mod quality;
 mod rows;
 
 pub use assignments::{Assignment, read_assignments, write_assignments};
+pub use classes::write_classes;
 pub use clusters::{ClusterRow, read_clusters, write_clusters};
 pub use embeddings::write_embeddings;
 pub use error::TableError;

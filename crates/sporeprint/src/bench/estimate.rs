@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{Measurement, Work};
-use crate::config::WeightsSource;
-use crate::config::{ClusterCount, NormStatistics, Refresh, RunConfig};
+use crate::config::{ClusterCount, CodeKind, NormStatistics, Refresh, RunConfig};
+use crate::run::Origin;
 
 /// Clusters where their number is to be found.
 pub(super) const CLUSTERS: usize = 20;
@@ -64,17 +64,7 @@ impl Estimate {
             * (run.aggregate.centroids.unwrap_or((n_images / 20).max(1)) * run.aggregate.clusterings) as f64;
         let aggregate = images * run.aggregate.epochs as f64 * step
             + refreshes * run.aggregate.clustering_rounds as f64 * clustering;
-        // Codes before training, after it and of the head over all views; twice more where statistics of batch norm may be taken
-        // from the folder; the bank and its head.
-        let is_new = run.weights == WeightsSource::None;
-        let (kinds, primed) = match run.aggregate.epochs {
-            0 => (1, 0),
-            _ => (if is_new { 2 } else { 3 }, 2),
-        };
-        let may_adapt = matches!(run.aggregate.norm, NormStatistics::Adapted | NormStatistics::Choose);
-        let compared = if may_adapt && !is_new { 2 } else { 0 };
-        let passes = (kinds + compared) * run.averaged_views().len() + primed;
-        let encode = passes as f64 * images * per_item(Work::Encode);
+        let encode = passes(run) as f64 * images * per_item(Work::Encode);
         let wanted = match run.cluster.n_clusters {
             ClusterCount::Fixed(k) => k as f64,
             ClusterCount::Auto => TRIED * n_clusters as f64,
@@ -83,6 +73,18 @@ impl Estimate {
         let total = decode + pretrain + aggregate + encode + cluster;
         Self { decode, pretrain, aggregate, encode, cluster, total }
     }
+}
+
+/// How often every image is encoded: for each kind of codes that is not made of others, over all views; for the bank and its head;
+/// and twice to take statistics of batch norm from the folder.
+fn passes(run: &RunConfig) -> usize {
+    let origin = Origin::expected(run);
+    let kinds = CodeKind::available(&origin, run);
+    let is_encoded = |kind: &&CodeKind| !matches!(kind, CodeKind::Ensemble | CodeKind::Fused);
+    let primed = if origin.is_trained() { 2 } else { 0 };
+    let may_adapt = matches!(run.aggregate.norm, NormStatistics::Adapted | NormStatistics::Choose);
+    let adapting = if may_adapt && origin.knows_photographs() && run.frozen.is_none() { 2 } else { 0 };
+    kinds.iter().filter(is_encoded).count() * run.averaged_views().len() + primed + adapting
 }
 
 /// Clusters of the k-means that is measured.
@@ -99,6 +101,18 @@ mod tests {
 
     fn measured(work: Work, per_second: f64) -> Measurement {
         Measurement { work, items: 1, seconds: 1.0 / per_second, per_second, gflops: None, peak_bytes: None }
+    }
+
+    #[test]
+    fn images_are_encoded_once_for_each_kind_of_codes_and_view() {
+        let mut run = RunConfig::built_in();
+        // Untouched, backbone and head over three views; the bank and its head.
+        assert_eq!(passes(&run), 3 * 3 + 2);
+        run.aggregate.norm = NormStatistics::Adapted;
+        assert_eq!(passes(&run), 4 * 3 + 2 + 2);
+        run.aggregate.epochs = 0;
+        run.aggregate.norm = NormStatistics::Frozen;
+        assert_eq!(passes(&run), 3);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use thiserror::Error;
 
+use super::layers::BatchNorm;
+
 /// One tensor by name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
@@ -75,7 +77,7 @@ impl Path {
     pub(crate) fn enter(&mut self, name: &str, container: &str) {
         // An enum's variant is no field: an encoder's names do not depend on the type that holds it.
         let name = if container.starts_with("Enum:") { String::new() } else { name.to_owned() };
-        self.parts.push((name, container == "Struct:BatchNorm"));
+        self.parts.push((name, BatchNorm::is_container(container)));
     }
 
     pub(crate) fn exit(&mut self) {

@@ -111,6 +111,12 @@ impl BatchNorm {
         }
     }
 
+    /// Whether a container that a visitor of modules enters is one of these.
+    pub(crate) fn is_container(container: &str) -> bool {
+        // The module's own name for itself is the struct's, whatever that is.
+        container.strip_prefix("Struct:") == std::any::type_name::<Self>().rsplit("::").next()
+    }
+
     /// Normalises, then cuts at zero if `relu`. In training it adds its statistics to the pass.
     ///
     /// # Panics

@@ -7,7 +7,6 @@
 mod build;
 mod data;
 mod decoder;
-mod flops;
 mod frozen;
 mod head;
 mod init;
@@ -17,6 +16,7 @@ mod resnet;
 pub mod simple;
 mod transformer;
 mod vgg;
+mod walk;
 mod weights;
 
 use burn::module::Module;

@@ -4,10 +4,9 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use sporeprint_kernels::{NormToFold, PreparedConv2d, add_relu, max_pool2x2, max_pool3x3s2};
 
-use super::layers::{BatchNorm, Conv, EPSILON, Linear};
-use super::resnet::{Block, ResNet};
-use super::vgg::Vgg;
-use super::{Backbone, Encoder, merge};
+use super::layers::{EPSILON, Linear};
+use super::walk::{ConvStep, Step};
+use super::{Encoder, merge};
 use crate::config::EncoderConfig;
 
 /// An [`Encoder`] in evaluation: batch norms folded into the convolutions before them, weights transformed once.
@@ -33,10 +32,7 @@ impl Encoder {
     /// The encoder as it stands, prepared to encode many batches in evaluation.
     pub fn prepare(&self) -> PreparedEncoder {
         let encoder = self.valid();
-        let layers = match &encoder.backbone {
-            Backbone::Vgg(vgg) => vgg_layers(vgg),
-            Backbone::ResNet(resnet) => resnet_layers(resnet),
-        };
+        let layers = encoder.steps().iter().map(prepared).collect();
         PreparedEncoder { layers, head: encoder.head, config: encoder.config }
     }
 }
@@ -81,42 +77,19 @@ impl Layer {
     }
 }
 
-fn vgg_layers(vgg: &Vgg) -> Vec<Layer> {
-    let mut layers = Vec::new();
-    let mut convolutions = vgg.layers.iter();
-    for stage in vgg.stages {
-        let convolutions = convolutions.by_ref().take(stage.depth);
-        layers.extend(convolutions.map(|layer| Layer::Conv(folded(&layer.conv, &layer.norm, true, 1, 1))));
-        layers.push(Layer::Pool2x2);
+fn prepared(step: &Step<'_>) -> Layer {
+    match step {
+        Step::Conv(conv) => Layer::Conv(folded(conv)),
+        Step::Pool2x2 => Layer::Pool2x2,
+        Step::Pool3x3 => Layer::Pool3x3,
+        Step::Residual { branch, projection } => {
+            Layer::Residual { branch: branch.iter().map(folded).collect(), projection: projection.as_ref().map(folded) }
+        }
     }
-    layers
 }
 
-fn resnet_layers(resnet: &ResNet) -> Vec<Layer> {
-    let [stride, padding] = resnet.stem_geometry();
-    let mut layers = vec![Layer::Conv(folded(&resnet.conv1, &resnet.bn1, true, stride, padding))];
-    if resnet.stem_pools() {
-        layers.push(Layer::Pool3x3);
-    }
-    layers.extend(resnet.layers.iter().flatten().map(residual));
-    layers
-}
-
-fn residual(block: &Block) -> Layer {
-    let stride = block.stride;
-    let branch = match (&block.conv3, &block.bn3) {
-        (Some(conv3), Some(bn3)) => vec![
-            folded(&block.conv1, &block.bn1, true, 1, 0),
-            folded(&block.conv2, &block.bn2, true, stride, 1),
-            folded(conv3, bn3, false, 1, 0),
-        ],
-        _ => vec![folded(&block.conv1, &block.bn1, true, stride, 1), folded(&block.conv2, &block.bn2, false, 1, 1)],
-    };
-    let projection = block.downsample.as_ref().map(|to| folded(&to.conv, &to.norm, false, stride, 0));
-    Layer::Residual { branch, projection }
-}
-
-fn folded(conv: &Conv, norm: &BatchNorm, relu: bool, stride: usize, padding: usize) -> PreparedConv2d {
+fn folded(step: &ConvStep<'_>) -> PreparedConv2d {
+    let ConvStep { conv, norm, relu, stride, padding } = *step;
     let norm = NormToFold {
         gamma: norm.weight.val(),
         beta: norm.bias.val(),

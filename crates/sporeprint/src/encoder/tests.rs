@@ -1,10 +1,10 @@
 //! Encoders as a whole: shapes, purity of the forward pass, seeds, statistics.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::init::Generator;
-use super::{AutoEncoder, BuildEncoder, ImportError, MOMENTUM, Mode, export, import};
+use super::{AutoEncoder, BuildEncoder, ImportError, MOMENTUM, Mode, Path, export, import};
 use crate::config::{Architecture, EncoderConfig, Merge, NetworkError, Stem};
 
 fn images(batch: usize, side: usize) -> Tensor<4> {
@@ -122,6 +122,44 @@ fn import_lists_every_mismatch_at_once() {
     assert_eq!(missing, ["encoder.backbone.layers.0.conv.weight"]);
     assert_eq!(unexpected, ["stranger"]);
     assert_eq!(misshapen, [("encoder.backbone.layers.0.norm.weight".into(), vec![1, 4], vec![4])]);
+}
+
+/// Counts parameters inside batch norms and elsewhere, as an optimiser sees them.
+#[derive(Default)]
+struct Counter {
+    path: Path,
+    n_in_norms: usize,
+    n_elsewhere: usize,
+}
+
+impl ModuleVisitor for Counter {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, _param: &Param<Tensor<D>>) {
+        if self.path.in_batch_norm() { self.n_in_norms += 1 } else { self.n_elsewhere += 1 }
+    }
+}
+
+#[test]
+fn the_batch_norms_that_do_not_decay_are_those_of_the_forward_pass() {
+    for (name, architecture) in Architecture::ALL {
+        let config = EncoderConfig { head_dim: Some(3), ..narrow(architecture) };
+        let mut encoder = config.init(&Device::flex(), 0).expect("can be built");
+        let mut counter = Counter::default();
+        encoder.visit(&mut counter);
+        assert_eq!(counter.n_in_norms, 4 * encoder.norms_mut().len(), "{name}");
+        assert_eq!(counter.n_in_norms + counter.n_elsewhere, export(&encoder).len(), "{name}");
+    }
+    let mut network = auto_encoder(&Device::flex());
+    let mut counter = Counter::default();
+    network.visit(&mut counter);
+    assert_eq!(counter.n_in_norms, 4 * (network.encoder.norms_mut().len() + network.decoder.norms_mut().len()));
 }
 
 #[test]

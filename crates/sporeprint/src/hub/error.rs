@@ -54,3 +54,10 @@ pub enum HubError {
     #[error("{reference}: stopped while downloading; nothing was kept")]
     Interrupted { reference: Box<HubReference> },
 }
+
+impl HubError {
+    /// Whether the person asked to stop, rather than something going wrong.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted { .. })
+    }
+}

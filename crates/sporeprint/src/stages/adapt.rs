@@ -4,11 +4,10 @@ use burn::tensor::Device;
 
 use super::{Images, StageError};
 use crate::config::NormStatistics;
-use crate::config::WeightsSource;
 use crate::encoder::BuildEncoder;
 use crate::encoder::{Encoder, Weights};
 use crate::progress::Observer;
-use crate::run::Session;
+use crate::run::{Norm, Origin, Session, Stage};
 use crate::train::{adapted, first_layer_shift};
 
 /// Images below which statistics of the folder say little.
@@ -24,75 +23,64 @@ pub(super) const OBJECTION: &str = "these photographs are of another make than t
                                     norm was taken from the folder), so that too many near codes are of other kinds";
 
 /// The encoder that aggregation starts from: with the folder's statistics where the settings say so, or where its pictures are of
-/// another make than those of the weights. Writes `untouched.safetensors`, and `adapted.safetensors` if that was taken;
-/// where the former is there already, the latter says what was decided.
+/// another make than those of the weights. Writes `untouched.safetensors`, and `adapted.safetensors` if that was taken; then the
+/// run's origin, which says that the decision has been made and how.
 ///
 /// # Errors
 /// When files cannot be read or written.
 pub(super) fn start(
-    session: &Session,
+    session: &mut Session,
     encoder: Encoder,
     images: &Images,
     device: &Device,
     observer: &dyn Observer,
-) -> Result<Encoder, StageError> {
-    let config = &session.config;
-    if config.weights == WeightsSource::None {
-        return Ok(encoder);
-    }
-    let (untouched, path) = (session.dir.untouched(), session.dir.adapted());
-    if !untouched.exists() {
-        let try_it = match config.aggregate.norm {
-            NormStatistics::Batch | NormStatistics::Frozen => false,
-            NormStatistics::Adapted => true,
-            NormStatistics::Choose => images.len() >= FEWEST,
-        };
-        if try_it {
-            let other = adapted(&encoder, &images.cache, &config.training_views(), config.seed, observer);
-            let shift = first_layer_shift(&encoder, &other);
-            let take = config.aggregate.norm == NormStatistics::Adapted || shift.abs() > SHIFT;
-            if take {
-                other.save(&path)?;
-            } else {
-                observer.note(&words(take, shift));
-            }
+) -> Result<(Encoder, Origin), StageError> {
+    let origin = match session.origin() {
+        Some(origin) => origin.clone(),
+        None => {
+            let begun = Origin::of(&session.config.weights);
+            let norm =
+                if begun.knows_photographs() { decide(session, &encoder, images, observer)? } else { begun.norm };
+            let origin = Origin { auto_encoder: session.is_done(Stage::Pretrain), norm, ..begun };
+            session.set_origin(origin.clone())?;
+            origin
         }
-        // Written last: what is there says that the decision has been made.
-        encoder.save(&untouched)?;
+    };
+    if !origin.is_adapted() {
+        return Ok((encoder, origin));
     }
-    if path.exists() {
-        return Ok(config.encoder.init(device, config.seed)?.with_weights(&path)?.0);
-    }
-    Ok(encoder)
+    let config = &session.config;
+    Ok((config.encoder.init(device, config.seed)?.with_weights(&session.dir.adapted())?.0, origin))
 }
 
-/// Lets the next start decide anew.
-///
-/// # Errors
-/// When a file cannot be removed.
-pub(super) fn forget(session: &Session) -> Result<(), StageError> {
-    for path in [session.dir.untouched(), session.dir.adapted()] {
-        if path.exists() {
-            fs_err::remove_file(path)?;
-        }
+/// Whose statistics are taken; the encoder is on the disk then. Decided anew, it ends in the same bytes.
+fn decide(session: &Session, encoder: &Encoder, images: &Images, observer: &dyn Observer) -> Result<Norm, StageError> {
+    let config = &session.config;
+    encoder.save(&session.dir.untouched())?;
+    let try_it = match config.aggregate.norm {
+        NormStatistics::Batch | NormStatistics::Frozen => false,
+        NormStatistics::Adapted => true,
+        NormStatistics::Choose => images.len() >= FEWEST,
+    };
+    if !try_it {
+        return Ok(Norm::Kept);
     }
-    Ok(())
+    let other = adapted(encoder, &images.cache, &config.training_views(), config.seed, observer);
+    let shift = first_layer_shift(encoder, &other);
+    if config.aggregate.norm == NormStatistics::Adapted || shift.abs() > SHIFT {
+        other.save(&session.dir.adapted())?;
+        return Ok(Norm::Adapted { shift });
+    }
+    observer.note(&words(false, shift));
+    Ok(Norm::Kept)
 }
 
 /// Why the run has codes with the folder's statistics; nothing where it has none.
-///
-/// # Errors
-/// When weights cannot be read.
-pub(super) fn reason(session: &Session) -> Result<Option<String>, StageError> {
-    if !session.dir.adapted().exists() {
-        return Ok(None);
+pub(super) fn reason(origin: &Origin) -> Option<String> {
+    match origin.norm {
+        Norm::Kept => None,
+        Norm::Adapted { shift } => Some(words(true, shift)),
     }
-    let read = |path| -> Result<Encoder, StageError> {
-        let encoder = session.config.encoder.init(&Device::flex(), session.config.seed)?;
-        Ok(encoder.with_weights(path)?.0)
-    };
-    let shift = first_layer_shift(&read(&session.dir.untouched())?, &read(&session.dir.adapted())?);
-    Ok(Some(words(true, shift)))
 }
 
 fn words(taken: bool, shift: f64) -> String {

@@ -71,7 +71,9 @@ pub fn add(
     new.cache.leave_out(n_before);
     new.entries.drain(..n_before);
     let new = choice::source(session)?.unit_codes(session, &Images::from(new), observer)?;
-    session.config.images.added.extend(paths.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?);
+    for path in paths {
+        note_added(session, std::path::absolute(path)?);
+    }
     finish(session, &clusters, &images, new, &mut added, observer)?;
     Ok((images, added))
 }
@@ -108,7 +110,7 @@ pub fn add_embeddings(
     let n_skipped = built.skipped.iter().filter(|skipped| found.iter().any(|f| f.name == skipped.name)).count();
     let images = Images::with_some_pictures(entries, built);
     let mut added = Added { n_new: embeddings.len(), n_skipped, ..Added::default() };
-    session.config.images.added.push(file);
+    note_added(session, file);
     finish(session, &clusters, &images, embeddings.rows.clone(), &mut added, observer)?;
     Ok((images, added))
 }
@@ -145,10 +147,9 @@ fn finish(
         write_npy(&session.dir.map(), &[images.len(), 2], &map)?;
     }
     write_skipped(&session.dir.skipped(), &skipped_rows(&images.skipped))?;
-    save_labels(session, images)?;
-    session.save_config()?;
-    session.redo_from(Stage::Evaluate)?;
-    Ok(())
+    session.redo_from(Stage::Evaluate);
+    session.save()?;
+    save_labels(session, images)
 }
 
 /// Labels of the images that were there come from the table, which `evaluate --labels` may have changed; where those have
@@ -162,6 +163,14 @@ fn keep_labels(session: &Session, images: &mut Images, n_before: usize) -> Resul
         new.iter_mut().for_each(|entry| entry.label = None);
     }
     Ok(())
+}
+
+/// Remembers where images came from, once: an addition that was stopped is done again.
+fn note_added(session: &mut Session, path: PathBuf) {
+    let added = &mut session.config.images.added;
+    if !added.contains(&path) {
+        added.push(path);
+    }
 }
 
 fn real(path: &std::path::Path) -> PathBuf {

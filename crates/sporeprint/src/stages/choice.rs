@@ -1,30 +1,30 @@
 //! Which codes a run is clustered by: the backbone's, the head's, or those of the encoder as it was before training.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use fs_err as fs;
 use sporeprint_cluster::{CodesScore, CompareCodes, RowsView, Silent};
 
 use super::adapt;
-use super::codes::{CodeSource, before_training, beside, weights};
+use super::codes::{CodeSource, beside, no_such_codes, origin};
 use super::fusion::Fusion;
 use super::{Images, StageError};
-use crate::config::WeightsSource;
 use crate::config::{ClusterCount, CodeKind};
 use crate::progress::Observer;
 use crate::run::tables::{Choice, Metric, MetricsLog, read_choice, write_choice};
-use crate::run::{RunDir, Session, Stage, read_npy, write_npy};
+use crate::run::{RunDir, Session, Stage, Why, read_npy, write_npy};
 
-/// File of the codes that a kind has in this run.
-pub(super) fn file(dir: &RunDir, kind: CodeKind) -> PathBuf {
-    dir.candidates().join(format!("{}.npy", kind.name()))
+/// File of a kind of codes among those that were compared.
+pub(super) fn file_name(kind: CodeKind) -> String {
+    format!("{}.npy", kind.name())
 }
 
-/// What `choice.json` says; nothing for a run that had no choice.
+/// What `choice.json` says; nothing for a run that had no choice: its codes were given to it, or are still to be made.
 pub(super) fn read(session: &Session) -> Result<Option<Choice>, StageError> {
-    let path = session.dir.choice();
-    Ok(if path.exists() { Some(read_choice(&path)?) } else { None })
+    if session.config.images.embeddings.is_some() || !session.is_done(Stage::Embed) {
+        return Ok(None);
+    }
+    Ok(Some(read_choice(&session.newest(RunDir::choice))?))
 }
 
 /// The kind of codes that the run is clustered by.
@@ -57,11 +57,9 @@ pub(super) fn codes_before_training(
     if matches!(choice.chosen, CodeKind::Untouched | CodeKind::Adapted) {
         return Ok(None);
     }
-    let kind = before_training(&session.dir);
+    let before = origin(session)?.before_training();
     // An adapted encoder that was not trained further is the backbone.
-    if !choice.compared.contains(&kind) {
-        return Ok(None);
-    }
+    let Some(kind) = before.filter(|kind| choice.compared.contains(kind)) else { return Ok(None) };
     if let Some(codes) = kept(session, images, kind)? {
         return Ok(Some(codes));
     }
@@ -70,17 +68,19 @@ pub(super) fn codes_before_training(
     Ok(Some((source.unit_codes(session, images, observer)?, source.dim())))
 }
 
-/// Codes of a kind that lie under `candidates/`; nothing where there are none, or images were added since.
+/// Codes of a kind that was compared with others; nothing where it was not, images were added since, or somebody took the file
+/// away.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// When a file cannot be read.
 pub(super) fn kept(
     session: &Session,
     images: &Images,
     kind: CodeKind,
 ) -> Result<Option<(Vec<f32>, usize)>, StageError> {
-    let path = file(&session.dir, kind);
-    if !path.exists() {
+    let compared = read(session)?.is_some_and(|choice| choice.compared.len() > 1 && choice.compared.contains(&kind));
+    let path = session.newest(RunDir::candidates).join(file_name(kind));
+    if !compared || !path.is_file() {
         return Ok(None);
     }
     let codes = read_npy::<f32>(&path)?;
@@ -88,104 +88,57 @@ pub(super) fn kept(
     Ok(fits.then(|| (codes.data, codes.shape[1])))
 }
 
-/// Whether the run's encoder is another than it began as: Local Aggregation may have been left out.
-fn is_trained(session: &Session) -> Result<bool, StageError> {
-    let start = weights(&session.dir, before_training(&session.dir));
-    if session.config.aggregate.epochs == 0 || !start.exists() {
-        return Ok(session.config.aggregate.epochs > 0);
-    }
-    Ok(fs::read(start)? != fs::read(session.dir.encoder())?)
-}
-
-/// Codes of every kind that the run has.
-fn kinds(session: &Session) -> Result<Vec<CodeKind>, StageError> {
-    if session.config.frozen.is_some() {
-        return Ok(vec![CodeKind::Backbone]);
-    }
-    let config = &session.config;
-    let is_adapted = session.dir.adapted().exists();
-    let trained = is_trained(session)?;
-    let mut kinds = Vec::new();
-    // Without training the backbone is what it started as.
-    if session.dir.untouched().exists() && (trained || is_adapted) {
-        kinds.push(CodeKind::Untouched);
-    }
-    if is_adapted && trained {
-        kinds.push(CodeKind::Adapted);
-    }
-    kinds.push(CodeKind::Backbone);
-    // Without knowledge there is nothing to stand beside what was learnt.
-    if trained && kinds.contains(&CodeKind::Untouched) {
-        kinds.push(CodeKind::Ensemble);
-    }
-    if trained && config.encoder.head_dim.is_some() {
-        kinds.push(CodeKind::Head);
-    }
-    // Codes that know photographs are taken as they are, unless others are asked for.
-    if trained || config.weights == WeightsSource::None || config.aggregate.codes == Some(CodeKind::Fused) {
-        kinds.push(CodeKind::Fused);
-    }
-    Ok(kinds)
-}
-
 /// The kinds among which figures decide, the safe one first, and words where there is nothing to decide.
-///
-/// Heads are only reported: their codes were worse than the backbone's in every trial. So are fused codes where the network
-/// knew photographs before; from the seed and on a folder, edges, colours and patches know more than it learns in an hour.
-fn eligible(session: &Session, kinds: &[CodeKind]) -> Result<(Vec<CodeKind>, String), StageError> {
-    if let Some(kind) = session.config.aggregate.codes {
-        if !kinds.contains(&kind) {
-            return Err(StageError::NoSuchCodes { kind: kind.name() });
+fn eligible(session: &Session) -> Result<(Vec<CodeKind>, String), StageError> {
+    let (origin, config) = (origin(session)?, &session.config);
+    let asked = config.aggregate.codes.unwrap_or(CodeKind::Backbone);
+    let (kinds, why) = CodeKind::eligible(origin, config).ok_or_else(|| no_such_codes(session, asked))?;
+    let words = match why {
+        Why::Asked => asked_for(asked),
+        Why::Adapted => adapt::reason(origin).unwrap_or_default(),
+        Why::NoKnowledge => {
+            "learnt codes are joined with edges, colours and patches, for the network began without knowledge"
+                .to_owned()
         }
-        return Ok((vec![kind], asked_for(kind)));
-    }
-    if let (Some(words), false) = (adapt::reason(session)?, kinds.contains(&CodeKind::Adapted)) {
-        return Ok((vec![CodeKind::Backbone], words));
-    }
-    let eligible = [CodeKind::Untouched, CodeKind::Adapted, CodeKind::Backbone, CodeKind::Ensemble];
-    Ok(if kinds.contains(&CodeKind::Untouched) {
-        (eligible.into_iter().filter(|kind| kinds.contains(kind)).collect(), String::new())
-    } else if kinds.contains(&CodeKind::Fused) && session.config.weights == WeightsSource::None {
-        let words = "learnt codes are joined with edges, colours and patches, for the network began without knowledge";
-        (vec![CodeKind::Fused], words.to_owned())
-    } else {
-        (vec![CodeKind::Backbone], String::new())
-    })
+        Why::Figures | Why::Alone => String::new(),
+    };
+    Ok((kinds, words))
 }
 
 fn asked_for(kind: CodeKind) -> String {
     format!("{} codes are taken, as the settings say", kind.name())
 }
 
+/// Codes of a kind that lie among those of a comparison, and the choice of them with its evidence.
+pub(super) struct Kept {
+    pub(super) codes: Vec<f32>,
+    pub(super) dim: usize,
+    pub(super) choice: Choice,
+}
+
 /// Codes of a kind that were compared with those the run is clustered by; nothing where they must be computed anew.
 ///
 /// # Errors
-/// When the run cannot have such codes, or the file cannot be read.
-pub(super) fn take_kept(
-    session: &Session,
-    images: &Images,
-    kind: CodeKind,
-) -> Result<Option<(Vec<f32>, usize)>, StageError> {
-    let compared = read(session)?.is_some_and(|choice| choice.compared.len() > 1 && choice.compared.contains(&kind));
-    if compared && session.is_done(Stage::Embed) {
-        return kept(session, images, kind);
-    }
-    eligible(session, &kinds(session)?)?;
-    Ok(None)
+/// When the run cannot have such codes, or a file cannot be read.
+pub(super) fn take_kept(session: &Session, images: &Images, kind: CodeKind) -> Result<Option<Kept>, StageError> {
+    eligible(session)?;
+    let (Some(choice), Some((codes, dim))) = (read(session)?, kept(session, images, kind)?) else { return Ok(None) };
+    Ok(Some(Kept { codes, dim, choice: Choice { chosen: kind, words: asked_for(kind), ..choice } }))
 }
 
-/// Writes into `choice.json` that a kind is clustered because the settings say so; the evidence stays.
+/// Writes `choice.json`, and its evidence into the log.
 ///
 /// # Errors
-/// When the file cannot be read or written.
-pub(super) fn write_asked_for(session: &Session, kind: CodeKind) -> Result<(), StageError> {
-    match read(session)? {
-        Some(choice) => {
-            let choice = Choice { chosen: kind, words: asked_for(kind), ..choice };
-            Ok(write_choice(&session.dir.choice(), &choice)?)
+/// When a file cannot be written.
+pub(super) fn write(session: &Session, choice: &Choice) -> Result<(), StageError> {
+    if !choice.figures.is_empty() {
+        let mut log = MetricsLog::cut_to(&session.out().metrics(), session.metrics_before(Stage::Embed))?;
+        for (name, figures) in &choice.figures {
+            let line = Metric::new("choose-codes", 0.0).text("codes", name);
+            log.append(&figures.iter().fold(line, |line, (name, figure)| line.number(name, *figure)))?;
         }
-        None => Ok(()),
     }
+    Ok(write_choice(&session.out().choice(), choice)?)
 }
 
 /// Computes every kind of codes of the run, keeps them under `candidates/`, chooses one and says why in `choice.json`.
@@ -198,20 +151,22 @@ pub(super) fn choose(
     images: &Images,
     observer: &dyn Observer,
 ) -> Result<(Vec<f32>, usize), StageError> {
-    let kinds = kinds(session)?;
-    let (eligible, words) = eligible(session, &kinds)?;
+    let origin = origin(session)?;
+    let kinds = CodeKind::available(origin, &session.config);
+    let (eligible, mut words) = eligible(session)?;
     let mut codes: Vec<(Vec<f32>, usize)> = Vec::with_capacity(kinds.len());
     for &kind in &kinds {
         // Kinds made of others come after them.
         let known = |kind: CodeKind| kinds.iter().position(|&known| known == kind).and_then(|at| codes.get(at));
         let made = match (kind, known(CodeKind::Backbone)) {
             (CodeKind::Ensemble, Some((after, dim))) => {
-                known(before_training(&session.dir)).map(|(before, _)| (beside(before, after, *dim), 2 * dim))
+                let before = origin.before_training().and_then(known);
+                before.map(|(before, _)| (beside(before, after, *dim), 2 * dim))
             }
             (CodeKind::Fused, Some((learnt, dim))) => {
                 observer.begin("learning a dictionary of patches", 0);
                 let fusion = Fusion::fit(images, learnt, *dim, &session.config)?;
-                fusion.save(&session.dir.fusion())?;
+                fusion.save(&session.out().fusion())?;
                 observer.end();
                 Some((fusion.join(learnt, images, &session.config, observer)?, fusion.dim()))
             }
@@ -226,14 +181,13 @@ pub(super) fn choose(
         });
     }
     if kinds.len() > 1 {
-        fs::create_dir_all(session.dir.candidates())?;
+        fs::create_dir_all(session.out().candidates())?;
         for (&kind, (rows, dim)) in kinds.iter().zip(&codes) {
-            write_npy(&file(&session.dir, kind), &[images.len(), *dim], rows)?;
+            write_npy(&session.out().candidates().join(file_name(kind)), &[images.len(), *dim], rows)?;
         }
     }
     let scored = if kinds.len() > 1 { compare(session, images.len(), &kinds, &codes)? } else { Vec::new() };
     let mut chosen = eligible[0];
-    let mut words = words;
     let judged: Vec<(CodeKind, f64)> = (scored.iter().filter(|(kind, _)| eligible.contains(kind)))
         .filter_map(|(kind, score)| Some((*kind, score.modularity?)))
         .collect();
@@ -243,8 +197,7 @@ pub(super) fn choose(
     if !words.is_empty() {
         observer.note(&words);
     }
-    let choice = Choice { chosen, compared: kinds.clone(), figures: figures(&scored), words };
-    write_choice(&session.dir.choice(), &choice)?;
+    write(session, &Choice { chosen, compared: kinds.clone(), figures: figures(&scored), words })?;
     let at = kinds.iter().position(|&kind| kind == chosen).unwrap_or(0);
     Ok(codes.swap_remove(at))
 }
@@ -276,7 +229,7 @@ fn decide(modularities: &[(CodeKind, f64)]) -> (CodeKind, String) {
     (chosen, format!("{verdict} (images that were near before are together, beyond chance: {})", figures.join(", ")))
 }
 
-/// Label-free figures of every kind, also in the log; none for folders too small to be resampled. The first kind is what
+/// Label-free figures of every kind; none for folders too small to be resampled. The first kind is what
 /// modularity is judged by.
 fn compare(
     session: &Session,
@@ -292,11 +245,6 @@ fn compare(
     let settings = CompareCodes { seed: session.config.seed, ..CompareCodes::new(n_clusters) };
     let found = settings.compare(&rows, rows.first().copied(), &Silent)?;
     let scores: Vec<_> = kinds.iter().copied().zip(found).collect();
-    let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Embed))?;
-    for (name, figures) in figures(&scores) {
-        let line = Metric::new("choose-codes", 0.0).text("codes", &name);
-        log.append(&figures.iter().fold(line, |line, (name, figure)| line.number(name, *figure)))?;
-    }
     Ok(scores)
 }
 

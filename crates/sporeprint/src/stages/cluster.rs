@@ -1,7 +1,5 @@
 //! Codes to clusters and the tables about them.
 
-use fs_err as fs;
-
 use super::choice::codes_before_training;
 use super::images::root;
 use super::{Images, StageError};
@@ -9,10 +7,8 @@ use crate::config::ClusterCount;
 use crate::embeddings::{Embeddings, EmbeddingsError};
 use crate::grouping::{Context, Former, Grouper, Grouping, Prepared, Tables};
 use crate::progress::Observer;
-use crate::run::tables::{
-    MetricsLog, read_assignments, write_assignments, write_clusters, write_k_curve, write_neighbors,
-};
-use crate::run::{Session, Stage, read_npy, write_npy};
+use crate::run::tables::{read_assignments, write_assignments, write_clusters, write_k_curve, write_neighbors};
+use crate::run::{RunDir, Session, Stage, read_npy, write_npy};
 
 /// Clusters that were just made: what later stages would have to read back.
 #[derive(Debug)]
@@ -32,7 +28,7 @@ pub(super) fn grouper<'a>(session: &'a Session, observer: &'a dyn Observer) -> G
 /// `map.npy` and, where the number was chosen, `k_curve.json`. Gives nothing where that is done already.
 ///
 /// # Errors
-/// When the run has no codes yet, they cannot be clustered, or the disk is full.
+/// When the run has no codes yet, they cannot be clustered, or the disk is full; clusters that were there stay then.
 pub fn cluster(
     session: &mut Session,
     images: &Images,
@@ -41,9 +37,18 @@ pub fn cluster(
     if session.is_done(Stage::Cluster) {
         return Ok(None);
     }
+    session.anew(Stage::Cluster, |session| make_clusters(session, images, observer)).map(Some)
+}
+
+/// Groups the codes, whether or not that is done.
+pub(super) fn make_clusters(
+    session: &mut Session,
+    images: &Images,
+    observer: &dyn Observer,
+) -> Result<Clustered, StageError> {
     session.config.check_images(images.len())?;
     let config = &session.config.cluster;
-    let prepared = prepared_codes(session, images)?;
+    let (codes, dim) = codes(session, images)?;
     let features = features(session, images.len())?;
     let before_training = match config.n_clusters {
         ClusterCount::Auto => codes_before_training(session, images, observer)?,
@@ -52,43 +57,38 @@ pub fn cluster(
     let before_training = before_training.map(|(codes, dim)| Prepared::new(codes, dim, config));
     let former = former(session, images.len())?;
     let context = Context { features: &features, before_training: before_training.as_ref(), former: former.as_ref() };
-    let grouping = grouper(session, observer).group(prepared, context)?;
+    let grouping = grouper(session, observer).group(Prepared::new(codes, dim, config), context)?;
     let tables = grouping.tables(&images.described())?;
     write(session, &grouping, &tables)?;
     session.mark_done(Stage::Cluster)?;
-    Ok(Some(Clustered { grouping, tables }))
+    Ok(Clustered { grouping, tables })
 }
 
-/// Everything that a clustering leaves, written once all of it is known.
+/// Everything that a clustering leaves.
 fn write(session: &mut Session, grouping: &Grouping, tables: &Tables) -> Result<(), StageError> {
-    let dir = session.dir.clone();
-    // Lines, curve and names of an earlier clustering say nothing of this one.
-    let mut log = MetricsLog::open(&dir.metrics(), session.metrics_before(Stage::Cluster))?;
-    grouping.log.iter().try_for_each(|line| log.append(line))?;
-    for stale in [dir.k_curve(), dir.names()] {
-        if stale.exists() {
-            fs::remove_file(stale)?;
-        }
-    }
+    // Names and figures are those of the clusters before, and so is the curve where it is not made anew.
+    session.outdate(&[RunDir::names, RunDir::k_curve, RunDir::map, RunDir::evaluation]);
+    session.log(&grouping.log)?;
     if let Some(curve) = &grouping.k_curve {
-        write_k_curve(&dir.k_curve(), curve)?;
+        write_k_curve(&session.out().k_curve(), curve)?;
     }
     let center = grouping.prepared.center();
-    write_npy(&dir.center(), &[center.len()], center)?;
-    session.set_next_cluster_id(grouping.next_id)?;
+    write_npy(&session.out().center(), &[center.len()], center)?;
     write_tables(session, tables, center.len())?;
     if let Some(map) = &grouping.map {
-        write_npy(&dir.map(), &[map.len() / 2, 2], map)?;
+        write_npy(&session.out().map(), &[map.len() / 2, 2], map)?;
     }
+    session.set_next_cluster_id(grouping.next_id);
     Ok(())
 }
 
 /// Writes the tables that describe a clustering.
 pub(super) fn write_tables(session: &Session, tables: &Tables, dim: usize) -> Result<(), StageError> {
-    write_npy(&session.dir.centroids(), &[tables.centroids.len() / dim, dim], &tables.centroids)?;
-    write_assignments(&session.dir, &tables.assignments)?;
-    write_clusters(&session.dir.clusters_csv(), &tables.clusters)?;
-    Ok(write_neighbors(&session.dir.neighbors(), &tables.neighbors)?)
+    let out = session.out();
+    write_npy(&out.centroids(), &[tables.centroids.len() / dim, dim], &tables.centroids)?;
+    write_assignments(out, &tables.assignments)?;
+    write_clusters(&out.clusters_csv(), &tables.clusters)?;
+    Ok(write_neighbors(&out.neighbors(), &tables.neighbors)?)
 }
 
 /// The codes of the run, `[n_images, dim]` and `dim`.
@@ -99,17 +99,13 @@ pub(super) fn codes(session: &Session, images: &Images) -> Result<(Vec<f32>, usi
     if !session.is_done(Stage::Embed) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "codes", verb: "embed RUN" });
     }
-    let codes = read_npy::<f32>(&session.dir.embeddings())?;
+    let path = session.newest(RunDir::embeddings);
+    let codes = read_npy::<f32>(&path)?;
     if codes.shape.len() != 2 || codes.shape[0] != images.len() {
-        let (path, found, expected) = (session.dir.embeddings(), codes.shape[0], images.len());
+        let (found, expected) = (codes.shape[0], images.len());
         return Err(StageError::Rows { path, found, expected });
     }
     Ok((codes.data, codes.shape[1]))
-}
-
-fn prepared_codes(session: &Session, images: &Images) -> Result<Prepared, StageError> {
-    let (codes, dim) = codes(session, images)?;
-    Ok(Prepared::new(codes, dim, &session.config.cluster))
 }
 
 /// A clustering that lies in the run already.
@@ -126,6 +122,7 @@ pub(super) fn read_grouping(
     let prepared = Prepared::alike(codes, &center, &session.config.cluster);
     let (neighbors, _) = grouper(session, observer).neighbors(&prepared)?;
     let labels = read_assignments(&session.dir.assignments())?.iter().map(|a| a.cluster).collect();
+    // A run of one or two images has no map.
     let map = session.dir.map();
     let map = if map.exists() { Some(read_npy::<f32>(&map)?.data) } else { None };
     let next_id = session.next_cluster_id().unwrap_or(0);
@@ -150,12 +147,8 @@ fn features(session: &Session, n_rows: usize) -> Result<Vec<Prepared>, StageErro
 
 /// The clusters that this run had before, whose ids are to be kept; images added since were in none.
 fn former(session: &Session, n_images: usize) -> Result<Option<Former>, StageError> {
-    let path = session.dir.assignments();
     let Some(next_id) = session.next_cluster_id() else { return Ok(None) };
-    if !path.exists() {
-        return Ok(None);
-    }
-    let mut labels: Vec<i32> = read_assignments(&path)?.iter().map(|a| a.cluster).collect();
+    let mut labels: Vec<i32> = read_assignments(&session.dir.assignments())?.iter().map(|a| a.cluster).collect();
     labels.resize(n_images, -1);
     Ok(Some(Former { labels, next_id }))
 }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 
 use super::fusion::Fusion;
+use super::images::root;
 use super::{Images, StageError};
 use crate::config::CodeKind;
 use crate::encoder::BuildEncoder;
 use crate::encoder::OpenFrozen;
 use crate::encoder::{Encoder, FrozenEncoder, Weights};
 use crate::progress::Observer;
-use crate::run::{RunDir, Session};
+use crate::run::{Origin, RunDir, Session};
 use crate::train::{frozen_unit_codes_of_all, unit_codes_of_all};
 
 /// An encoder ready to be asked for codes.
@@ -39,8 +40,11 @@ impl CodeSource {
             Ok(config.encoder.init(&Device::flex(), config.seed)?.with_weights(&weights(dir, kind))?.0)
         };
         Ok(match kind {
-            CodeKind::Ensemble => Self::Ensemble(Box::new([network(before_training(dir))?, network(kind)?])),
-            CodeKind::Fused => Self::Fused(network(kind)?, Box::new(Fusion::open(&dir.fusion())?)),
+            CodeKind::Ensemble => {
+                let before = origin(session)?.before_training().ok_or_else(|| no_such_codes(session, kind))?;
+                Self::Ensemble(Box::new([network(before)?, network(kind)?]))
+            }
+            CodeKind::Fused => Self::Fused(network(kind)?, Box::new(Fusion::open(&session.newest(RunDir::fusion))?)),
             _ => Self::Network(network(kind)?, kind),
         })
     }
@@ -83,9 +87,20 @@ impl CodeSource {
     }
 }
 
-/// The kind of codes that Local Aggregation began with, where the network knew something then.
-pub(super) fn before_training(dir: &RunDir) -> CodeKind {
-    if dir.adapted().exists() { CodeKind::Adapted } else { CodeKind::Untouched }
+/// What became of the run's encoder.
+///
+/// # Errors
+/// When its stages have not begun.
+pub(super) fn origin(session: &Session) -> Result<&Origin, StageError> {
+    let not_yet = || StageError::NotYet { run: root(&session.dir), missing: "encoder", verb: "aggregate RUN" };
+    session.origin().ok_or_else(not_yet)
+}
+
+/// Codes are asked for that the run does not have.
+pub(super) fn no_such_codes(session: &Session, kind: CodeKind) -> StageError {
+    let has = session.origin().map_or_else(Vec::new, |origin| CodeKind::available(origin, &session.config));
+    let has: Vec<&str> = has.into_iter().map(CodeKind::name).collect();
+    StageError::NoSuchCodes { kind: kind.name(), has: has.join(", ") }
 }
 
 /// The newest weights that a kind of codes comes from.

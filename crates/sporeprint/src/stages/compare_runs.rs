@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use sporeprint_cluster::{CompareCodes, RowsView, Silent};
 
 use super::StageError;
-use super::choice::{by_name, file};
+use super::choice::{by_name, file_name};
 use crate::config::CodeKind;
+use crate::run::tables::read_choice;
 use crate::run::{Array, RunDir, read_npy};
 
 /// Label-free figures of the codes that runs over the same images are clustered by, by name, in the order of the runs; see
@@ -32,11 +33,10 @@ pub fn compare_runs(runs: &[RunDir], n_clusters: usize) -> Result<Vec<BTreeMap<S
 fn common_start(runs: &[RunDir]) -> Result<Option<Array<f32>>, StageError> {
     let mut start: Option<Array<f32>> = None;
     for run in runs {
-        let path = file(run, CodeKind::Untouched);
-        if !path.exists() {
+        if !read_choice(&run.choice())?.compared.contains(&CodeKind::Untouched) {
             return Ok(None);
         }
-        let codes = read_npy::<f32>(&path)?;
+        let codes = read_npy::<f32>(&run.candidates().join(file_name(CodeKind::Untouched)))?;
         match &start {
             Some(first) if first.shape != codes.shape || first.data != codes.data => return Ok(None),
             Some(_) => {}

@@ -132,11 +132,14 @@ pub enum StageError {
     },
     /// Codes are asked for that the run does not have.
     #[error(
-        "--codes {kind}: the run has none\nhint: untouched codes need weights to start from, a head needs --head-dim"
+        "--codes {kind}: the run has none, only {has}\nhint: take one of these; what training and --weights left behind \
+         decides which there are"
     )]
     NoSuchCodes {
         /// What was asked for.
         kind: &'static str,
+        /// What there is.
+        has: String,
     },
     /// A measure of codes that is not known.
     #[error("--probe {found}: unknown measure, expected linear or knn\nhint: `--probe linear,knn` takes both")]
@@ -198,8 +201,10 @@ pub enum StageError {
 impl StageError {
     /// Whether the person asked to stop, rather than something going wrong.
     pub fn is_interrupted(&self) -> bool {
+        use sporeprint_cluster::Error::Cancelled;
         match self {
-            Self::Train(TrainError::Interrupted) | Self::Cluster(sporeprint_cluster::Error::Cancelled { .. }) => true,
+            Self::Train(TrainError::Interrupted | TrainError::Cluster(Cancelled { .. }))
+            | Self::Cluster(Cancelled { .. }) => true,
             Self::Grouping(error) => error.is_interrupted(),
             _ => false,
         }

@@ -20,7 +20,7 @@ use crate::encoder::{FrozenEncoder, Pixels};
 use crate::grouping::{Grouper, Grouping, MAPPED, Prepared, sizes};
 use crate::progress::Observer;
 use crate::run::tables::{Quality, write_quality};
-use crate::run::{Session, Stage};
+use crate::run::{Origin, Session, Stage};
 use crate::train::frozen_codes_of_all;
 
 /// Neighbours on the map that are looked up in truth, and images whose neighbours are.
@@ -108,7 +108,8 @@ pub fn evaluate(
 /// Whether the run is clustered by the codes of the network that it began with: nothing was trained, or what was trained was
 /// left out.
 fn is_as_it_began(session: &Session, kinds: &[CodeKind]) -> bool {
-    session.config.frozen.is_none() && !session.is_done(Stage::Pretrain) && kinds == [CodeKind::Backbone]
+    let began = session.origin().is_some_and(Origin::is_as_it_began);
+    session.config.frozen.is_none() && began && kinds == [CodeKind::Backbone]
 }
 
 /// Unit codes of the network that the run began with: those that are there, or anew.

@@ -173,17 +173,31 @@ pub fn count(paths: &[PathBuf]) -> Result<usize, StageError> {
     Ok(find(paths, &Labels::None)?.len())
 }
 
+/// Checks that there are images where the settings say, and labels that fit, before anything is written.
+///
+/// # Errors
+/// When a path does not exist, nothing is found, or the table of labels cannot be read.
+pub fn check_paths(config: &RunConfig) -> Result<(), StageError> {
+    find_all(&config.images.paths, &config.images.labels).map(drop)
+}
+
+/// As [`find`], for those who need at least one image.
+pub(super) fn find_all(paths: &[PathBuf], labels: &Labels) -> Result<Vec<FoundImage>, StageError> {
+    let found = find(paths, labels)?;
+    if found.is_empty() {
+        let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        return Err(StageError::NoImages { paths: paths.join(", ") });
+    }
+    Ok(found)
+}
+
 /// Finds the images, decodes each once into the cache and writes `images.parquet` and `skipped.csv`.
 ///
 /// # Errors
 /// When no image can be read, there are too few for the settings, or the disk is full.
 pub fn scan(session: &mut Session, observer: &dyn Observer) -> Result<Images, StageError> {
     let config = &session.config;
-    let found = find(&config.images.paths, &config.images.labels)?;
-    if found.is_empty() {
-        let paths: Vec<String> = config.images.paths.iter().map(|p| p.display().to_string()).collect();
-        return Err(StageError::NoImages { paths: paths.join(", ") });
-    }
+    let found = find_all(&config.images.paths, &config.images.labels)?;
     let cache_config = config.cache();
     let dir = session.dir.cache();
     // A cache that is there was made for this run: should the images have changed since, that is an error and said.

@@ -28,13 +28,13 @@ pub use compare_runs::compare_runs;
 pub use error::StageError;
 pub use estimate::estimate;
 pub use evaluate::evaluate;
-pub use images::{Images, count, reopen, save_labels, scan};
+pub use images::{Images, check_paths, count, reopen, save_labels, scan};
 pub use import::import;
 pub use name::{Words, name_clusters};
 pub use pictures::Pictures;
 pub use probe::{Probe, probe};
 pub use sort::sort_into_folders;
-pub use train::{aggregate, embed, forget_checkpoints, pretrain, take_codes};
+pub use train::{aggregate, aggregate_anew, cluster_anew, embed, pretrain};
 pub use train_encoder::{TrainedEncoder, train_encoder};
 
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use crate::progress::Observer;
 use crate::report::{ReportData, ReportOptions, Thumbnails, write_figures};
-use crate::run::{RunDir, Session};
+use crate::run::{RunDir, Session, Stage};
 
 /// From images to codes: trains whatever the settings ask for, then encodes every image.
 ///
@@ -75,7 +75,7 @@ pub fn report(session: &Session, images: &Images, observer: &dyn Observer) -> Re
 /// # Errors
 /// When the run has read no images yet, a table cannot be read or a page not be written.
 pub fn report_again(session: &Session, pictures: &Pictures, observer: &dyn Observer) -> Result<(), StageError> {
-    if !session.dir.images().exists() {
+    if !session.is_done(Stage::Images) {
         let run = images::root(&session.dir);
         return Err(StageError::NotYet { run, missing: "images", verb: "run PHOTOS --out DIR" });
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use burn::tensor::Device;
 
 use super::adapt;
-use super::choice;
-use super::codes::{before_training, weights};
+use super::choice::{self, Kept};
+use super::cluster::{Clustered, make_clusters};
+use super::codes::weights;
 use super::images::root;
 use super::{Images, StageError};
 use crate::batch::{Source, denormalise, load};
@@ -17,18 +18,13 @@ use crate::encoder::BuildEncoder;
 use crate::encoder::OpenFrozen;
 use crate::encoder::{AutoEncoder, Encoder, Mode, Weights};
 use crate::images::{CodeView, RgbView, pair_sheet, save_png};
-use crate::progress::Observer;
+use crate::progress::{Observer, Silent};
 use crate::run::tables::{Metric, MetricsLog, write_embeddings};
-use crate::run::{Session, Stage, write_atomically, write_npy};
+use crate::run::{Origin, RunDir, Session, Stage, Training, write_atomically, write_npy};
 use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, remove_all};
 
 /// Images in the picture of reconstructions.
 const RECONSTRUCTED: usize = 16;
-
-/// Only a VGG has the pooling indices that the decoder needs.
-fn has_decoder(config: &RunConfig) -> bool {
-    config.encoder.architecture.has_decoder()
-}
 
 fn training_device() -> Device {
     Device::flex().autodiff()
@@ -70,11 +66,7 @@ pub fn pretrain(
     observer: &dyn Observer,
 ) -> Result<(), StageError> {
     let config = &session.config;
-    if config.frozen.is_some()
-        || session.is_done(Stage::Pretrain)
-        || config.pretrain.epochs == 0
-        || !has_decoder(config)
-    {
+    if session.is_done(Stage::Pretrain) || !config.has_auto_encoder() {
         return Ok(());
     }
     let device = training_device();
@@ -94,7 +86,8 @@ pub fn pretrain(
         device,
     );
     let stage = epoch_loop(session, images, Stage::Pretrain, interval);
-    stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
+    let flag = "--pretrain-learning-rate";
+    stage.run(&mut learner, true, observer).map_err(|e| named(e, stage.stage, flag, images))?;
     let network = learner.into_network();
     network.save(&session.dir.autoencoder())?;
     draw_reconstructions(&network, session, images)?;
@@ -102,7 +95,7 @@ pub fn pretrain(
     Ok(remove_all(&session.dir.checkpoints(), "pretrain")?)
 }
 
-/// Trains the encoder over the memory bank and writes its weights.
+/// Trains the encoder over the memory bank, writes its weights, and then into the run's origin what became of it.
 ///
 /// # Errors
 /// See [`StageError`]; stopped or killed, the run goes on from its newest checkpoint.
@@ -119,15 +112,14 @@ pub fn aggregate(
     if session.config.frozen.is_some() {
         return fit_frozen(session, images, observer);
     }
-    let config = &session.config;
     let device = training_device();
     let encoder = pretrained_encoder(session, &device, observer)?;
     // What knew photographs before may know this folder better than after, so it is kept.
-    let encoder = adapt::start(session, encoder, images, &device, observer)?;
-    let settings = &config.aggregate;
+    let (encoder, origin) = adapt::start(session, encoder, images, &device, observer)?;
+    let (config, settings) = (&session.config, &session.config.aggregate);
     if settings.epochs == 0 {
         encoder.save(&session.dir.encoder())?;
-        return Ok(session.mark_done(Stage::Aggregate)?);
+        return Ok(session.mark_trained(origin)?);
     }
     let n_clusters = match config.cluster.n_clusters {
         crate::config::ClusterCount::Fixed(k) => k,
@@ -136,27 +128,48 @@ pub fn aggregate(
     let views = config.training_views();
     let setup = Setup { config: settings, views: &views, cache: &images.cache, n_clusters, seed: config.seed, device };
     let mut learner = Aggregation::new(encoder, setup, observer);
-    let adapted = settings.guard && session.dir.adapted().exists();
+    let adapted = settings.guard && origin.is_adapted();
     let objection = if adapted { Some(adapt::OBJECTION.to_owned()) } else { learner.objection()? };
     if let Some(why) = objection {
         observer.note(&format!("the encoder is left as it is, Local Aggregation would harm it: {why}"));
-        let mut log = MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Aggregate))?;
+        let mut log = MetricsLog::cut_to(&session.dir.metrics(), session.metrics_before(Stage::Aggregate))?;
         log.append(&Metric::new("aggregate", 0.0).text("left_out", &why))?;
-        let start = weights(&session.dir, before_training(&session.dir));
-        if start.exists() {
-            // The same bytes say that nothing was trained.
-            let bytes = fs_err::read(start)?;
-            write_atomically(&session.dir.encoder(), |out| out.write_all(&bytes))?;
-        } else {
-            learner.into_encoder().save(&session.dir.encoder())?;
+        match origin.before_training() {
+            // The learner's has a head already.
+            Some(kind) => {
+                let bytes = fs_err::read(weights(&session.dir, kind))?;
+                write_atomically(&session.dir.encoder(), |out| out.write_all(&bytes))?;
+            }
+            None => learner.into_encoder().save(&session.dir.encoder())?,
         }
-        return Ok(session.mark_done(Stage::Aggregate)?);
+        return Ok(session.mark_trained(Origin { training: Training::LeftOut { why }, ..origin })?);
     }
     let stage = epoch_loop(session, images, Stage::Aggregate, interval);
-    stage.run(&mut learner, true, observer).map_err(|e| named(e, &stage, images))?;
+    stage.run(&mut learner, true, observer).map_err(|e| named(e, stage.stage, "--learning-rate", images))?;
     learner.into_encoder().save(&session.dir.encoder())?;
-    session.mark_done(Stage::Aggregate)?;
+    session.mark_trained(Origin { training: Training::Done, ..origin })?;
     Ok(remove_all(&session.dir.checkpoints(), "aggregate")?)
+}
+
+/// Trains the encoder of a run over the memory bank anew, by its settings, which may have changed. The training works in the run
+/// itself, so that it can be gone on with: once it has begun, what it replaces is no longer marked as done.
+///
+/// # Errors
+/// When the settings do not fit the images or the weights to start from are gone, which leaves the run as it was; otherwise as
+/// [`aggregate`].
+pub fn aggregate_anew(
+    session: &mut Session,
+    images: &Images,
+    interval: Duration,
+    observer: &dyn Observer,
+) -> Result<(), StageError> {
+    refuse_codes(session)?;
+    session.config.check_images(images.len())?;
+    pretrained_encoder(session, &Device::flex(), &Silent)?;
+    session.redo_from(Stage::Aggregate);
+    session.save()?;
+    remove_all(&session.dir.checkpoints(), name_of(Stage::Aggregate))?;
+    aggregate(session, images, interval, observer)
 }
 
 /// What stands in the place of training where the encoder is never trained.
@@ -166,7 +179,8 @@ fn fit_frozen(session: &mut Session, images: &Images, observer: &dyn Observer) -
         let view = CodeView::averaged(1, &session.config.ignore)[0];
         frozen.fit(&images.cache, view, session.config.seed, &session.dir.encoder(), observer)?;
     }
-    Ok(session.mark_done(Stage::Aggregate)?)
+    let origin = Origin::of(&session.config.weights);
+    Ok(session.mark_trained(origin)?)
 }
 
 /// The encoder that aggregation starts from: the auto-encoder's, if there is one.
@@ -180,7 +194,7 @@ pub(super) fn pretrained_encoder(
         let network = config.encoder.init_auto_encoder(device, config.seed)?;
         return Ok(network.with_weights(&session.dir.autoencoder())?.0.encoder);
     }
-    if config.pretrain.epochs > 0 && has_decoder(config) {
+    if config.has_auto_encoder() {
         let run = root(&session.dir);
         return Err(StageError::NotYet { run, missing: "auto-encoder", verb: "pretrain PHOTOS --out DIR" });
     }
@@ -199,39 +213,47 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
     if !session.is_done(Stage::Aggregate) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "encoder", verb: "aggregate RUN" });
     }
-    let (codes, dim) = choice::choose(session, images, observer)?;
-    keep_codes(session, images, &codes, dim)
+    session.anew(Stage::Embed, |session| {
+        session.outdate(&[RunDir::candidates, RunDir::fusion]);
+        let (codes, dim) = choice::choose(session, images, observer)?;
+        keep_codes(session, images, &codes, dim)
+    })
 }
 
-/// Takes another kind of the run's codes than it was clustered by: as it lies among those that were compared, or computed anew
-/// where images were added since. The clusters are those of the old codes until they are made anew.
+/// Clusters a run anew by its settings, which may have changed, and by another kind of its codes if one is named: as it lies
+/// among those that were compared, or computed anew where images were added since.
 ///
 /// # Errors
-/// When the run has no such codes, which leaves it as it was; otherwise as [`embed`].
-pub fn take_codes(
+/// When the run has no such codes, otherwise as [`embed`] and [`cluster`]; codes and clusters are then as they were.
+pub fn cluster_anew(
     session: &mut Session,
     images: &Images,
-    kind: CodeKind,
+    kind: Option<CodeKind>,
     observer: &dyn Observer,
-) -> Result<(), StageError> {
+) -> Result<Clustered, StageError> {
+    session.config.check_images(images.len())?;
+    let Some(kind) = kind else {
+        embed(session, images, observer)?;
+        return session.anew(Stage::Cluster, |session| make_clusters(session, images, observer));
+    };
     refuse_codes(session)?;
     session.config.aggregate.codes = Some(kind);
     let kept = choice::take_kept(session, images, kind)?;
-    session.save_config()?;
-    let Some((codes, dim)) = kept else {
-        session.redo_from(Stage::Embed)?;
-        return embed(session, images, observer);
-    };
-    // Lines of the clustering that is taken back go; those of the comparison stay.
-    drop(MetricsLog::open(&session.dir.metrics(), session.metrics_before(Stage::Cluster))?);
-    session.redo_from(Stage::Embed)?;
-    choice::write_asked_for(session, kind)?;
-    keep_codes(session, images, &codes, dim)
+    session.anew(Stage::Embed, |session| {
+        match kept {
+            None => embed(session, images, observer)?,
+            Some(Kept { codes, dim, choice }) => {
+                choice::write(session, &choice)?;
+                keep_codes(session, images, &codes, dim)?;
+            }
+        }
+        make_clusters(session, images, observer)
+    })
 }
 
 fn keep_codes(session: &mut Session, images: &Images, codes: &[f32], dim: usize) -> Result<(), StageError> {
-    write_npy(&session.dir.embeddings(), &[images.len(), dim], codes)?;
-    write_embeddings(&session.dir.embeddings_parquet(), codes, dim)?;
+    write_npy(&session.out().embeddings(), &[images.len(), dim], codes)?;
+    write_embeddings(&session.out().embeddings_parquet(), codes, dim)?;
     Ok(session.mark_done(Stage::Embed)?)
 }
 
@@ -241,17 +263,6 @@ fn refuse_codes(session: &Session) -> Result<(), StageError> {
         return Err(StageError::FromEmbeddings { run: root(&session.dir) });
     }
     Ok(())
-}
-
-/// Removes the checkpoints of a stage that is to be done anew, and what it decided before its first step.
-///
-/// # Errors
-/// When a file cannot be removed.
-pub fn forget_checkpoints(session: &Session, stage: Stage) -> Result<(), StageError> {
-    if stage == Stage::Aggregate {
-        adapt::forget(session)?;
-    }
-    Ok(remove_all(&session.dir.checkpoints(), name_of(stage))?)
 }
 
 fn name_of(stage: Stage) -> &'static str {
@@ -280,15 +291,15 @@ fn epoch_loop(session: &Session, images: &Images, stage: Stage, interval: Durati
     }
 }
 
-/// A loss that is not finite, with the names of the batch's images.
-fn named(error: TrainError, stage: &EpochLoop, images: &Images) -> StageError {
+/// A loss that is not finite, with the names of the batch's images and the flag of the learning rate.
+pub(super) fn named(error: TrainError, stage: &'static str, flag: &'static str, images: &Images) -> StageError {
     match error {
         TrainError::NotFinite { images: batch, at } => StageError::NotFinite {
-            stage: stage.stage,
+            stage,
             epoch: at.epoch + 1,
             batch: at.batch + 1,
             images: batch.iter().map(|&i| images.entries[i as usize].name.clone()).collect(),
-            flag: if stage.stage == "pretrain" { "--pretrain-learning-rate" } else { "--learning-rate" },
+            flag,
         },
         other => other.into(),
     }

@@ -126,7 +126,7 @@ impl EpochLoop {
     pub fn run(&self, learner: &mut impl Learner, resume: bool, observer: &dyn Observer) -> Result<(), TrainError> {
         let restored = if resume { self.restore(learner, observer)? } else { None };
         let mut state = restored.unwrap_or(LoopState { metrics: self.metrics_before, ..LoopState::default() });
-        let mut log = MetricsLog::open(&self.metrics, state.metrics)?;
+        let mut log = MetricsLog::cut_to(&self.metrics, state.metrics)?;
         let mut saved = Instant::now();
         // Time left is reckoned from the images that this process has trained on.
         let (begun, mut trained) = (Instant::now(), 0);

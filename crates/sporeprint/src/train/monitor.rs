@@ -4,6 +4,8 @@
 //! clusters absorb everything; one that holds the image alone is pure repulsion, and singletons persist. Between the
 //! two lies the overlap `|C n B| / |B|`, which is therefore the first figure to watch.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bank::MemoryBank;
@@ -152,51 +154,80 @@ pub enum Trouble {
     CodesAllAlike,
 }
 
+/// A trouble in words for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// What is wrong, with the figure that shows it.
+    pub finding: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}; {}", self.finding, self.remedy)
+    }
+}
+
 impl Trouble {
     /// What is wrong and what to do about it, with the figure that shows it.
-    pub fn explain(self, controls: &Controls) -> String {
+    pub fn explain(self, controls: &Controls) -> Explanation {
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-        match self {
-            Self::OverlapHigh => format!(
-                "{} of the background neighbours are close ones, so little is pushed apart and large clusters absorb \
-                 the rest; raise --centroids, lower --clusterings or raise --background-neighbors",
-                percent(controls.overlap)
+        let (finding, remedy) = match self {
+            Self::OverlapHigh => (
+                format!(
+                    "{} of the background neighbours are close ones, so little is pushed apart and large clusters absorb \
+                     the rest",
+                    percent(controls.overlap)
+                ),
+                "raise --centroids, lower --clusterings or raise --background-neighbors",
             ),
-            Self::OnlyRepulsion => format!(
-                "{} of the images have no close neighbour but themselves and are only pushed away; lower --centroids, \
-                 raise --clusterings or --background-neighbors",
-                percent(controls.share_only_self)
+            Self::OnlyRepulsion => (
+                format!(
+                    "{} of the images have no close neighbour but themselves and are only pushed away",
+                    percent(controls.share_only_self)
+                ),
+                "lower --centroids, raise --clusterings or --background-neighbors",
             ),
-            Self::NoCloseNeighbours => format!(
-                "{} of the images have no close neighbour at all among their background ones and learn nothing, their \
-                 codes left the bank behind; lower --learning-rate or raise --background-neighbors",
-                percent(controls.share_empty)
+            Self::NoCloseNeighbours => (
+                format!(
+                    "{} of the images have no close neighbour at all among their background ones and learn nothing, their \
+                     codes left the bank behind",
+                    percent(controls.share_empty)
+                ),
+                "lower --learning-rate or raise --background-neighbors",
             ),
-            Self::NothingToLearn => format!(
-                "for {} of the images all background neighbours are close ones: loss and gradient are zero; raise \
-                 --centroids or --background-neighbors",
-                percent(controls.share_everything)
+            Self::NothingToLearn => (
+                format!(
+                    "for {} of the images all background neighbours are close ones: loss and gradient are zero",
+                    percent(controls.share_everything)
+                ),
+                "raise --centroids or --background-neighbors",
             ),
-            Self::ManySingletons => format!(
-                "{} of the images are alone in their cluster; lower --centroids or train the instance stage first \
-                 (--objective instance)",
-                percent(controls.share_singletons)
+            Self::ManySingletons => (
+                format!("{} of the images are alone in their cluster", percent(controls.share_singletons)),
+                "lower --centroids or train the instance stage first (--objective instance)",
             ),
-            Self::HugeCluster => format!(
-                "the largest cluster holds {} of the images; raise --centroids, lower --learning-rate or start from \
-                 better codes (--weights)",
-                percent(controls.largest_cluster)
+            Self::HugeCluster => (
+                format!("the largest cluster holds {} of the images", percent(controls.largest_cluster)),
+                "raise --centroids, lower --learning-rate or start from better codes (--weights)",
             ),
-            Self::BankStandsStill => format!(
-                "memory bank rows move by {:.1e} per visit: training has ended in fact; raise --learning-rate, or stop",
-                controls.bank_movement
+            Self::BankStandsStill => (
+                format!(
+                    "memory bank rows move by {:.1e} per visit: training has ended in fact",
+                    controls.bank_movement
+                ),
+                "raise --learning-rate, or stop",
             ),
-            Self::CodesAllAlike => format!(
-                "the mean of all codes has length {:.2}: they all point the same way and neighbours mean little; use \
-                 a projection head (--head-dim 128) or lower --learning-rate",
-                controls.bank_mean_length
+            Self::CodesAllAlike => (
+                format!(
+                    "the mean of all codes has length {:.2}: they all point the same way and neighbours mean little",
+                    controls.bank_mean_length
+                ),
+                "use a projection head (--head-dim 128) or lower --learning-rate",
             ),
-        }
+        };
+        Explanation { finding, remedy }
     }
 }
 
@@ -227,8 +258,8 @@ mod tests {
 
     fn check(controls: &Controls, trouble: Trouble, word: &str) {
         assert!(controls.troubles().contains(&trouble), "{trouble:?} not seen in {controls:?}");
-        let words = trouble.explain(controls);
-        assert!(words.contains(word) && words.contains("--"), "no {word:?} or no remedy in {words:?}");
+        let Explanation { finding, remedy } = trouble.explain(controls);
+        assert!(finding.contains(word) && remedy.contains("--"), "no {word:?} or no remedy in {finding:?}, {remedy:?}");
     }
 
     #[test]

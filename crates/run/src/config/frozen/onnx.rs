@@ -40,7 +40,11 @@ impl OnnxConfig {
         self.image_size.unwrap_or(Self::USUAL_SIZE)
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// - a setting out of its range
+    pub fn check(&self) -> Result<(), ConfigError> {
         let Some(deviation) = self.deviation else { return Ok(()) };
         let ok = deviation.iter().all(|d| d.is_finite() && *d > 0.0);
         let hint = "0.229,0.224,0.225 is usual";

@@ -14,6 +14,8 @@ pub enum FrozenError {
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
     #[error("--encoder {encoder} needs weights\nhint: give --weights FILE, or --weights {hub} to download them once")]
     NoWeights { encoder: &'static str, hub: &'static str },
     #[error(

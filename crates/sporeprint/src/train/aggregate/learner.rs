@@ -102,9 +102,8 @@ impl Learner for Aggregation<'_> {
         }
         let troubles = controls.troubles();
         // The pages show the gravest of every epoch; the person at the terminal reads each kind once.
-        let gravest = troubles.first().map(|trouble| trouble.explain(&controls));
-        if let Some((warning, remedy)) = gravest.as_deref().and_then(|words| words.rsplit_once("; ")) {
-            metric = metric.text("warning", warning).text("remedy", remedy);
+        if let Some(gravest) = troubles.first().map(|trouble| trouble.explain(&controls)) {
+            metric = metric.text("warning", &gravest.finding).text("remedy", gravest.remedy);
         }
         let news: Vec<Trouble> = troubles.into_iter().filter(|trouble| !self.told.contains(trouble)).collect();
         self.told.extend(&news);

@@ -35,7 +35,7 @@ pub(super) fn only_size(path: &Path) -> Result<Option<usize>, FrozenError> {
 }
 
 /// Bytes that the sessions of a model take, about: one of them comes into memory twice while it is read.
-pub(super) fn memory_bytes(path: &Path) -> f64 {
+pub(in crate::encoder::frozen) fn memory_bytes(path: &Path) -> f64 {
     let weights = weight_bytes(path);
     (n_sessions(weights) as u64 + 1) as f64 * weights as f64
 }

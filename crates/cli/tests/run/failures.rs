@@ -1,0 +1,145 @@
+//! A verb that fails leaves the run as it was.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sporeprint::run::{Existing, RunDir, Session, write_npy};
+
+use super::{Example, check_failure, check_success, sporeprint, text};
+
+/// Every file below a folder, with its bytes.
+fn bytes(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.insert(path.clone(), Vec::new());
+            files.extend(bytes(&path));
+        } else {
+            files.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    files
+}
+
+fn check_same_bytes(before: &BTreeMap<PathBuf, Vec<u8>>, after: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
+    let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(before), names(after), "{what}");
+    for (path, bytes) in before {
+        assert!(after[path] == *bytes, "{what} changed {}", path.display());
+    }
+}
+
+fn trained(example: &Example) -> PathBuf {
+    let out = example.out("run");
+    let flags = ["--no-guard", "--norm", "frozen", "--aggregate-epochs", "1", "-k", "3", "--no-open"];
+    check_success(&sporeprint().arg("run").arg(example.photos()).arg("--out").arg(&out).args(flags).output().unwrap());
+    out
+}
+
+#[test]
+fn a_verb_that_fails_leaves_every_byte_of_the_run() {
+    let example = Example::new(24);
+    let run = trained(&example);
+    let short = example.out("short.npy");
+    write_npy(&short, &[7, 2], &[0.5; 14]).unwrap();
+    let short = short.to_str().unwrap();
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["cluster", "-k", "5000"], &["5000", "hint:"]),
+        (&["cluster", "-k", "5000", "--codes", "untouched"], &["5000"]),
+        (&["cluster", "-k", "4", "--features", "typo.npy", "--space", "umap"], &["typo.npy"]),
+        (&["cluster", "-k", "4", "--features", short, "--space", "umap", "--codes", "head"], &["7 rows", "24"]),
+        (&["cluster", "--method", "hdbscan", "--head", "scan"], &["--head"]),
+        (&["cluster", "--head", "scan", "--head-layers", "3"], &["--head-layers"]),
+        (&["cluster", "--codes", "adapted"], &["adapted"]),
+        (&["cluster", "--method", "hdbscan", "--min-cluster-size", "20"], &["all are noise"]),
+        (&["cluster", "--method", "hdbscan", "--min-cluster-size", "20", "--codes", "ensemble"], &["all are noise"]),
+        (&["aggregate", "--centroids", "5000"], &["--centroids"]),
+        (&["aggregate", "--learning-rate", "0"], &["--learning-rate"]),
+        (&["aggregate", "--ignore", "typo"], &["typo"]),
+        (&["evaluate", "--labels", "typo.csv"], &["typo.csv"]),
+        (&["evaluate", "--labels", "from-dirs", "--probe", "typo"], &["typo"]),
+        (&["add", "typo"], &["typo"]),
+        (&["add", "--embeddings", short], &["images"]),
+        (&["assign", "typo"], &["typo"]),
+        (&["name", "--words", "typo.txt"], &["typo.txt"]),
+    ];
+    let before = bytes(&run);
+    for (words, said) in cases {
+        let output = sporeprint().arg(words[0]).arg(&run).args(&words[1..]).output().unwrap();
+        check_failure(&output, 1, said);
+        check_same_bytes(&before, &bytes(&run), &words.join(" "));
+    }
+    for more in [&["--resume", "--seed", "5"][..], &[], &["--overwrite", "--labels", "typo.csv"]] {
+        let mut command = sporeprint();
+        command.arg("run").arg(example.photos()).arg("--out").arg(&run).args(more);
+        check_failure(&command.output().unwrap(), 1, &[]);
+        check_same_bytes(&before, &bytes(&run), &format!("run {}", more.join(" ")));
+    }
+    let nowhere = sporeprint().args(["run", "typo", "--overwrite", "--out"]).arg(&run).output().unwrap();
+    check_failure(&nowhere, 1, &["typo"]);
+    check_same_bytes(&before, &bytes(&run), "run typo --overwrite");
+}
+
+#[test]
+fn codes_made_anew_say_what_becomes_of_the_clusters() {
+    let example = Example::new(16);
+    check_success(&example.run("run", &[]));
+    let run = example.out("run");
+    let table = std::fs::read(run.join("assignments.csv")).unwrap();
+    let output = sporeprint().arg("embed").arg(&run).output().unwrap();
+    check_success(&output);
+    assert!(text(&output.stderr).contains("makes them anew"), "{}", text(&output.stderr));
+    check_success(&sporeprint().arg("cluster").arg(&run).output().unwrap());
+    assert!(std::fs::read(run.join("assignments.csv")).unwrap() == table, "the same clusters by the same ids");
+}
+
+#[test]
+fn a_first_run_that_fails_does_not_block_the_next() {
+    let example = Example::new(16);
+    let out = example.out("run");
+    let empty = example.out("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let run = |paths: &Path, more: &[&str]| {
+        sporeprint().arg("run").arg(paths).arg("--out").arg(&out).args(super::TINY).args(more).output().unwrap()
+    };
+    check_failure(&run(&empty, &[]), 1, &["no images"]);
+    check_failure(&run(&example.photos(), &["--centroids", "99"]), 1, &["--centroids"]);
+    check_failure(&run(&example.photos(), &["--centroids", "98"]), 1, &["--centroids is 98"]);
+    check_success(&run(&example.photos(), &[]));
+    check_failure(&run(&example.photos(), &[]), 1, &["holds a run already"]);
+    Session::start(RunDir::new(&out), sporeprint::config::RunConfig::default(), Existing::Refuse).unwrap_err();
+}
+
+/// Asked to stop at many moments, a clustering leaves the run as it was or is whole.
+#[cfg(unix)]
+#[test]
+fn a_clustering_that_is_stopped_leaves_every_byte_of_the_run() {
+    let example = Example::new(24);
+    let run = trained(&example);
+    let before = bytes(&run);
+    let verb = || {
+        let mut command = sporeprint();
+        command.arg("cluster").arg(&run).args(["-k", "auto", "--space", "umap", "--codes", "head"]);
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command
+    };
+    let mut n_stopped = 0;
+    for delay in (0..).map(|step| step * 7) {
+        let mut child = verb().spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let status = child.wait().unwrap();
+        if status.success() || !sent.success() {
+            break;
+        }
+        // Killed by the signal before it is listened to, or with the exit code of whoever was asked to stop.
+        n_stopped += i32::from(status.code() == Some(130));
+        let config = || std::fs::read_to_string(run.join("config.toml")).unwrap();
+        if config().contains("codes = \"head\"") {
+            break;
+        }
+        check_same_bytes(&before, &bytes(&run), &format!("stopped after {delay} ms"));
+    }
+    assert!(n_stopped > 0, "no clustering was stopped while it worked");
+}
