@@ -103,7 +103,8 @@ impl Session {
         self.marks.next_cluster_id = before.next_cluster_id.and(after.next_cluster_id);
         self.save_stages()?;
         draft.outdated.iter().try_for_each(|path| remove(path))?;
-        let mut names: Vec<_> = fs::read_dir(draft.dir.root())?.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<_>>()?;
+        let mut names: Vec<_> =
+            fs::read_dir(draft.dir.root())?.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<_>>()?;
         names.sort_unstable();
         for name in names {
             let (from, to) = (draft.dir.root().join(&name), self.dir.root().join(&name));

@@ -82,10 +82,9 @@ fn prepared(step: &Step<'_>) -> Layer {
         Step::Conv(conv) => Layer::Conv(folded(conv)),
         Step::Pool2x2 => Layer::Pool2x2,
         Step::Pool3x3 => Layer::Pool3x3,
-        Step::Residual { branch, projection } => Layer::Residual {
-            branch: branch.iter().map(folded).collect(),
-            projection: projection.as_ref().map(folded),
-        },
+        Step::Residual { branch, projection } => {
+            Layer::Residual { branch: branch.iter().map(folded).collect(), projection: projection.as_ref().map(folded) }
+        }
     }
 }
 

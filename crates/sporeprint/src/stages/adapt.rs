@@ -39,7 +39,8 @@ pub(super) fn start(
         Some(origin) => origin.clone(),
         None => {
             let begun = Origin::of(&session.config.weights);
-            let norm = if begun.knows_photographs() { decide(session, &encoder, images, observer)? } else { begun.norm };
+            let norm =
+                if begun.knows_photographs() { decide(session, &encoder, images, observer)? } else { begun.norm };
             let origin = Origin { auto_encoder: session.is_done(Stage::Pretrain), norm, ..begun };
             session.set_origin(origin.clone())?;
             origin
@@ -53,12 +54,7 @@ pub(super) fn start(
 }
 
 /// Whose statistics are taken; the encoder is on the disk then. Decided anew, it ends in the same bytes.
-fn decide(
-    session: &Session,
-    encoder: &Encoder,
-    images: &Images,
-    observer: &dyn Observer,
-) -> Result<Norm, StageError> {
+fn decide(session: &Session, encoder: &Encoder, images: &Images, observer: &dyn Observer) -> Result<Norm, StageError> {
     let config = &session.config;
     encoder.save(&session.dir.untouched())?;
     let try_it = match config.aggregate.norm {

@@ -97,7 +97,8 @@ fn eligible(session: &Session) -> Result<(Vec<CodeKind>, String), StageError> {
         Why::Asked => asked_for(asked),
         Why::Adapted => adapt::reason(origin).unwrap_or_default(),
         Why::NoKnowledge => {
-            "learnt codes are joined with edges, colours and patches, for the network began without knowledge".to_owned()
+            "learnt codes are joined with edges, colours and patches, for the network began without knowledge"
+                .to_owned()
         }
         Why::Figures | Why::Alone => String::new(),
     };
@@ -242,8 +243,7 @@ fn compare(
     }
     let rows = codes.iter().map(|(rows, dim)| RowsView::new(rows, *dim)).collect::<Result<Vec<_>, _>>()?;
     let settings = CompareCodes { seed: session.config.seed, ..CompareCodes::new(n_clusters) };
-    let scores: Vec<_> = kinds.iter().copied().zip(settings.run(&rows, rows.first().copied())?).collect();
-    Ok(scores)
+    Ok(kinds.iter().copied().zip(settings.run(&rows, rows.first().copied())?).collect())
 }
 
 /// The figures of each kind by name.

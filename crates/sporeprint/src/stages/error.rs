@@ -212,7 +212,8 @@ impl StageError {
         use sporeprint_cluster::Error::Cancelled;
         matches!(
             self,
-            Self::Train(TrainError::Interrupted | TrainError::Cluster(Cancelled { .. })) | Self::Cluster(Cancelled { .. })
+            Self::Train(TrainError::Interrupted | TrainError::Cluster(Cancelled { .. }))
+                | Self::Cluster(Cancelled { .. })
         )
     }
 }
