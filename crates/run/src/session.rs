@@ -15,7 +15,7 @@ use super::{Origin, RunDir, Stage, write_atomically};
 use crate::config::RunConfig;
 use crate::tables::{Metric, MetricsLog, TableError};
 use draft::Draft;
-use hold::{is_empty, lock};
+use hold::lock;
 
 pub use error::SessionError;
 pub use hold::{Existing, Held, hold};
@@ -51,8 +51,6 @@ impl Session {
     /// # Errors
     /// See [`SessionError`].
     pub fn start(dir: RunDir, config: RunConfig, existing: Existing) -> Result<Self, SessionError> {
-        // A run in which nothing was done holds nothing to refuse for, or to go on with.
-        let existing = if is_empty(&dir)? { Existing::Overwrite } else { existing };
         let Held { goes_on, lock } = hold(&dir, &dir.config(), existing)?;
         if goes_on {
             let session = Self::with_lock(dir, lock)?;

@@ -25,7 +25,7 @@ pub(crate) fn demo(args: &DemoVerb, json: bool, talk: &Talk) -> Result<Outcome> 
     write_demo(&photos, args.images, args.seed).with_context(|| format!("cannot draw into {}", photos.display()))?;
     talk.note(&format!("drew {} mushrooms of {} kinds in {}", args.images, KINDS.len(), photos.display()));
     let images = stages::scan(&mut session, talk)?;
-    talk.note(&stages::estimate(&session.config, &images));
+    talk.note(&stages::estimate(&session.config, &images)?);
     let interval = Duration::from_secs(120);
     stages::make_codes(&mut session, &images, interval, talk)?;
     finish(&mut session, &images, None, talk)?;

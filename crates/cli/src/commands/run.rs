@@ -75,7 +75,7 @@ fn begin(args: &RunArgs, config: RunConfig, talk: &Talk) -> Result<(Session, Ima
     let dir = RunDir::new(&args.out);
     let mut session = Session::start(dir, config, existing).with_context(|| format!("--out {}", args.out.display()))?;
     let images = stages::scan(&mut session, talk)?;
-    talk.note(&stages::estimate(&session.config, &images));
+    talk.note(&stages::estimate(&session.config, &images)?);
     Ok((session, images))
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use sporeprint::progress::Observer;
 use sporeprint::run::{RunDir, Session, Stage};
-use sporeprint::stages::{self, Images, Probe};
+use sporeprint::stages::{self, Images, Probe, StageError};
 
 use super::run::{interval, outcome};
 use super::summary;
@@ -62,10 +62,15 @@ pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<O
     let (mut session, mut images) = open(&args.run)?;
     if let Some(text) = &args.labels {
         images.relabel(&settings::labels(text)?, &session.config)?;
-        stages::save_labels(&session, &images)?;
+    }
+    if !probes.is_empty() && images.labels().is_none() {
+        return Err(StageError::NoLabels.into());
     }
     session.redo_from(Stage::Evaluate);
     stages::evaluate(&mut session, &images, None, talk)?;
+    if args.labels.is_some() {
+        stages::save_labels(&session, &images)?;
+    }
     if !probes.is_empty() {
         stages::probe(&session, &images, &probes)?;
     }

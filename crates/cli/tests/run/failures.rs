@@ -59,6 +59,7 @@ fn a_verb_that_fails_leaves_every_byte_of_the_run() {
         (&["aggregate", "--ignore", "typo"], &["typo"]),
         (&["evaluate", "--labels", "typo.csv"], &["typo.csv"]),
         (&["evaluate", "--labels", "from-dirs", "--probe", "typo"], &["typo"]),
+        (&["evaluate", "--probe", "knn"], &["no labels"]),
         (&["add", "typo"], &["typo"]),
         (&["add", "--embeddings", short], &["images"]),
         (&["assign", "typo"], &["typo"]),
@@ -109,6 +110,53 @@ fn a_first_run_that_fails_does_not_block_the_next() {
     check_success(&run(&example.photos(), &[]));
     check_failure(&run(&example.photos(), &[]), 1, &["holds a run already"]);
     Session::start(RunDir::new(&out), sporeprint::config::RunConfig::default(), Existing::Refuse).unwrap_err();
+}
+
+/// The marks of a run as if it had been killed in the stage over the memory bank.
+fn take_back_training(run: &Path, was_decided: bool) {
+    let path = run.join("stages.json");
+    let mut marks: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    marks["done"].as_object_mut().unwrap().retain(|stage, _| stage == "images");
+    marks["next_cluster_id"] = serde_json::Value::Null;
+    if was_decided {
+        marks["origin"]["training"] = serde_json::json!({ "was": "none" });
+    } else {
+        marks["origin"] = serde_json::Value::Null;
+    }
+    std::fs::write(&path, marks.to_string()).unwrap();
+}
+
+#[test]
+fn what_was_decided_about_batch_norm_stands_in_the_marks_whatever_files_there_are() {
+    let example = Example::new(24);
+    let (whole, killed, kept) = (example.out("whole"), example.out("killed"), example.out("kept"));
+    let run = |out: &Path, norm: &str, more: &[&str]| {
+        let mut command = sporeprint();
+        command.arg("run").arg(example.photos()).arg("--out").arg(out).args(["--norm", norm, "-k", "3", "--no-open"]);
+        check_success(&command.args(["--no-guard", "--aggregate-epochs", "1"]).args(more).output().unwrap());
+    };
+    let read = |run: &Path, name: &str| std::fs::read(run.join(name)).unwrap();
+    run(&whole, "adapted", &[]);
+    run(&killed, "adapted", &[]);
+    let results = ["encoder", "untouched", "adapted"].map(|name| format!("{name}.safetensors"));
+    let tables = ["choice.json", "embeddings.npy", "assignments.csv", "centroids.npy"].map(str::to_owned);
+    // Weights written and no decision marked; decided and not trained; trained and not marked.
+    for (was_decided, is_trained) in [(false, false), (true, false), (true, true)] {
+        take_back_training(&killed, was_decided);
+        if !is_trained {
+            std::fs::remove_file(killed.join("encoder.safetensors")).unwrap();
+        }
+        run(&killed, "adapted", &["--resume"]);
+        for name in results.iter().chain(&tables) {
+            assert!(read(&killed, name) == read(&whole, name), "{name}: decided {was_decided}, trained {is_trained}");
+        }
+    }
+    // Adapted weights of another run are no decision of this one.
+    run(&kept, "frozen", &[]);
+    let choice = read(&kept, "choice.json");
+    std::fs::copy(whole.join("adapted.safetensors"), kept.join("adapted.safetensors")).unwrap();
+    check_success(&sporeprint().arg("embed").arg(&kept).output().unwrap());
+    assert!(read(&kept, "choice.json") == choice, "a file that lies there changed what the run is");
 }
 
 /// Asked to stop at many moments, a clustering leaves the run as it was or is whole.

@@ -30,7 +30,8 @@ pub struct Held {
 }
 
 /// Holds a directory for work whose settings lie, or will lie, in the file `settings`; makes it if need be. Work that is there is
-/// refused, gone on with or removed as `existing` says.
+/// refused, gone on with or removed as `existing` says; where nothing was ever done, as after a scan that found no images, there is
+/// nothing worth keeping, and the work is started anew whatever it says.
 ///
 /// # Errors
 /// When another process holds the directory, there is work already, or there are files but no such settings.
@@ -42,6 +43,7 @@ pub fn hold(dir: &RunDir, settings: &Path, existing: Existing) -> Result<Held, S
     }
     fs::create_dir_all(&path)?;
     let lock = lock(dir)?;
+    let existing = if is_there && is_empty(dir, settings)? { Existing::Overwrite } else { existing };
     match existing {
         Existing::Refuse if is_there => Err(SessionError::Exists { path }),
         Existing::Overwrite if is_there => {
@@ -67,13 +69,10 @@ pub(super) fn lock(dir: &RunDir) -> Result<std::fs::File, SessionError> {
     }
 }
 
-/// Whether nothing was ever done in a run: all that is there are its settings and what a scan that failed may have left. Marks
-/// that cannot be read may be those of another version, whose work counts as well.
-pub(super) fn is_empty(dir: &RunDir) -> Result<bool, SessionError> {
-    if !dir.config().exists() {
-        return Ok(false);
-    }
-    let left = [dir.config(), dir.stages(), dir.lock(), dir.cache()];
+/// Whether nothing was ever done: all that is there are settings and what a scan that failed may have left. Marks that cannot be
+/// read may be those of another version, whose work counts as well.
+fn is_empty(dir: &RunDir, settings: &Path) -> Result<bool, SessionError> {
+    let left = [settings.to_owned(), dir.stages(), dir.lock(), dir.cache()];
     let entries = fs::read_dir(dir.root())?.collect::<std::io::Result<Vec<_>>>()?;
     let is_untouched = Marks::read(dir).is_ok_and(|marks| marks.done.is_empty());
     Ok(is_untouched && entries.iter().all(|entry| left.contains(&entry.path())))

@@ -32,11 +32,13 @@ pub(super) struct ConvStep<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ConvCost {
     /// Weights of convolution and batch norm, running statistics among them.
-    pub(crate) parameters: usize,
+    pub(crate) n_parameters: usize,
     /// Values that go in.
     pub(crate) n_in: usize,
     /// Values that come out.
     pub(crate) n_out: usize,
+    /// Values that wait meanwhile to be added to what comes out of a residual branch.
+    pub(crate) n_waiting: usize,
     /// `2 k k c_in` for each value that comes out, as the definition counts, however it is computed.
     pub(crate) flops: f64,
     /// Whether the convolution is computed from transformed weights, four times as many: 3x3 of stride 1.
@@ -58,14 +60,16 @@ impl Encoder {
         let mut side = self.config.image_size;
         for step in self.steps() {
             match step {
-                Step::Conv(conv) => side = conv.cost(side, &mut costs),
+                Step::Conv(conv) => side = conv.cost(side, 0, &mut costs),
                 Step::Pool2x2 => side /= 2,
                 Step::Pool3x3 => side = side.div_ceil(2),
                 Step::Residual { branch, projection } => {
+                    let mut n_waiting = branch.first().map_or(0, |first| first.n_in(side));
                     if let Some(projection) = projection {
-                        projection.cost(side, &mut costs);
+                        projection.cost(side, n_waiting, &mut costs);
+                        n_waiting += costs.last().map_or(0, |cost| cost.n_out);
                     }
-                    side = branch.iter().fold(side, |side, conv| conv.cost(side, &mut costs));
+                    side = branch.iter().fold(side, |side, conv| conv.cost(side, n_waiting, &mut costs));
                 }
             }
         }
@@ -83,15 +87,21 @@ impl Encoder {
 }
 
 impl ConvStep<'_> {
+    /// Values that an image of this side has for it.
+    fn n_in(&self, side: usize) -> usize {
+        self.conv.weight.dims()[1] * side * side
+    }
+
     /// Adds the cost for images of this side, and gives the side of the output.
-    fn cost(&self, side: usize, costs: &mut Vec<ConvCost>) -> usize {
+    fn cost(&self, side: usize, n_waiting: usize, costs: &mut Vec<ConvCost>) -> usize {
         let [n_out, n_in, kernel, _] = self.conv.weight.dims();
         let after = (side + 2 * self.padding - kernel) / self.stride + 1;
         let bias = if self.conv.bias.is_some() { n_out } else { 0 };
         costs.push(ConvCost {
-            parameters: n_out * n_in * kernel * kernel + bias + 4 * n_out,
-            n_in: n_in * side * side,
+            n_parameters: n_out * n_in * kernel * kernel + bias + 4 * n_out,
+            n_in: self.n_in(side),
             n_out: n_out * after * after,
+            n_waiting,
             flops: 2.0 * (kernel * kernel * n_in * n_out * after * after) as f64,
             is_transformed: kernel == 3 && self.stride == 1,
         });
@@ -163,7 +173,7 @@ mod tests {
         for (name, architecture) in Architecture::ALL {
             let config = EncoderConfig { architecture, width: 0.125, ..EncoderConfig::default() };
             let encoder = config.init(&Device::flex(), 0).expect("these can be built");
-            let counted: usize = encoder.costs().iter().map(|cost| cost.parameters).sum();
+            let counted: usize = encoder.costs().iter().map(|cost| cost.n_parameters).sum();
             assert_eq!(counted, encoder.num_params(), "{name}");
         }
     }

@@ -244,8 +244,7 @@ fn compare(
     let rows = codes.iter().map(|(rows, dim)| RowsView::new(rows, *dim)).collect::<Result<Vec<_>, _>>()?;
     let settings = CompareCodes { seed: session.config.seed, ..CompareCodes::new(n_clusters) };
     let found = settings.compare(&rows, rows.first().copied(), &Silent)?;
-    let scores: Vec<_> = kinds.iter().copied().zip(found).collect();
-    Ok(scores)
+    Ok(kinds.iter().copied().zip(found).collect())
 }
 
 /// The figures of each kind by name.

@@ -1,108 +1,90 @@
 //! What a run costs in memory, said before it starts.
 
-use super::Images;
-use crate::config::RunConfig;
-use crate::config::{EncoderConfig, Family};
-use crate::encoder::OpenFrozen;
+use burn::tensor::Device;
 
-/// Bytes that training takes at most, and the images, in words.
+use super::{Images, StageError};
+use crate::config::RunConfig;
+use crate::encoder::{BuildEncoder, Encoder, OpenFrozen};
+
+/// The program itself, pictures at work, tables and pages.
+const PROGRAM: f64 = 100e6;
+
+/// The images, and the bytes that the run takes at most, in words.
 ///
-/// An auto-encoder step holds, for every layer of encoder and decoder, the outputs of convolution and of batch norm
-/// with ReLU and the gradient in flight: about three times the activations of each half. Weights stand four times
-/// (values, gradient, momentum, and the new values while they are written).
-pub fn estimate(config: &RunConfig, images: &Images) -> String {
+/// # Errors
+/// When the network cannot be built.
+pub fn estimate(config: &RunConfig, images: &Images) -> Result<String, StageError> {
+    let found = format!("{} images, {} skipped", images.len(), images.n_skipped);
     if let Some(frozen) = &config.frozen {
-        return format!(
-            "{} images, {} skipped; {} at {} px, never trained; takes up to {:.1} GB of memory",
-            images.len(),
-            images.n_skipped,
+        return Ok(format!(
+            "{found}; {} at {} px, never trained; takes up to {:.1} GB of memory",
             frozen.name(),
             frozen.image_size(),
-            (frozen.memory_bytes(config.weights.file()) + 200e6) / 1e9
-        );
+            (frozen.memory_bytes(config.weights.file()) + 2.0 * PROGRAM) / 1e9
+        ));
     }
-    let (parameters, activations) = size_of(&config.encoder);
-    let auto_encoder = config.pretrain.epochs > 0 && config.encoder.architecture.has_decoder();
-    let pretrain = if auto_encoder { 2.0 * step(parameters, activations, config.pretrain.batch_size) } else { 0.0 };
-    let aggregate = step(parameters, activations, config.aggregate.batch_size);
-    let rows = 4.0 * (images.len() * config.encoder.dim()) as f64;
-    let bytes = pretrain.max(aggregate) + 4.0 * rows + 100e6;
-    let trains = if config.pretrain.epochs + config.aggregate.epochs > 0 { "; training" } else { ", never trained;" };
-    format!(
-        "{} images, {} skipped; {} at {} px{trains} takes up to {:.1} GB of memory",
-        images.len(),
-        images.n_skipped,
+    let encoder = config.encoder.init(&Device::flex(), config.seed)?;
+    let trains = config.has_auto_encoder() || config.aggregate.epochs > 0;
+    let verb = if trains { "; training" } else { ", never trained;" };
+    Ok(format!(
+        "{found}; {} at {} px{verb} takes up to {:.1} GB of memory",
         config.encoder.architecture,
         config.encoder.image_size,
-        bytes / 1e9
-    )
+        bytes(config, &encoder, images.len()) / 1e9
+    ))
 }
 
-fn step(parameters: f64, activations: f64, batch_size: usize) -> f64 {
-    4.0 * (4.0 * parameters + 3.0 * activations * batch_size as f64)
+/// Bytes at the worst moment: of a step in training where there is any, or of a batch that is encoded.
+fn bytes(config: &RunConfig, encoder: &Encoder, n_images: usize) -> f64 {
+    let pretrain = if config.has_auto_encoder() { 2.0 * training(encoder, config.pretrain.batch_size) } else { 0.0 };
+    let aggregate = if config.aggregate.epochs > 0 { training(encoder, config.aggregate.batch_size) } else { 0.0 };
+    let rows = 4.0 * (n_images * config.encoder.dim()) as f64;
+    pretrain.max(aggregate).max(encoding(encoder, config.aggregate.batch_size)) + 4.0 * rows + PROGRAM
 }
 
-/// Weights, and values of all convolutions' outputs for one image.
-fn size_of(config: &EncoderConfig) -> (f64, f64) {
-    let scaled = |channels: usize| (channels as f64 * config.width).max(1.0);
-    let (mut parameters, mut activations) = (0.0, 0.0);
-    let mut side = config.image_size as f64;
-    let mut n_in = 3.0;
-    let mut add = |n_in: f64, n_out: f64, kernel: f64, side: f64| {
-        parameters += n_in * n_out * kernel * kernel;
-        activations += n_out * side * side;
-    };
-    match config.architecture.family() {
-        Family::Vgg(stages) => {
-            for stage in stages {
-                for _ in 0..stage.depth {
-                    add(n_in, scaled(stage.channels), 3.0, side);
-                    n_in = scaled(stage.channels);
-                }
-                side /= 2.0;
-            }
-        }
-        Family::ResNet(plan) => {
-            let [kernel, stride, _] = config.stem.convolution();
-            side /= stride as f64;
-            add(n_in, scaled(64), kernel as f64, side);
-            side /= if config.stem.pools() { 2.0 } else { 1.0 };
-            n_in = scaled(64);
-            for (stage, &depth) in plan.depths.iter().enumerate() {
-                let channels = scaled(64 << stage);
-                if stage > 0 {
-                    side /= 2.0;
-                }
-                for _ in 0..depth {
-                    if plan.bottleneck {
-                        add(n_in, channels, 1.0, side);
-                        add(channels, channels, 3.0, side);
-                        add(channels, 4.0 * channels, 1.0, side);
-                        n_in = 4.0 * channels;
-                    } else {
-                        add(n_in, channels, 3.0, side);
-                        add(channels, channels, 3.0, side);
-                        n_in = channels;
-                    }
-                }
-            }
-        }
-    }
-    (parameters, activations)
+/// A step holds, for every layer, the outputs of convolution and of batch norm with ReLU and the gradient in flight: about three
+/// times the activations; for a decoder as many again. Weights stand four times: values, gradient, momentum, and the new values
+/// while they are written.
+fn training(encoder: &Encoder, batch_size: usize) -> f64 {
+    let costs = encoder.costs();
+    let parameters: usize = costs.iter().map(|cost| cost.n_parameters).sum();
+    let activations: usize = costs.iter().map(|cost| cost.n_out).sum();
+    4.0 * (4 * parameters + 3 * activations * batch_size) as f64
+}
+
+/// A batch that is encoded holds what one convolution reads and writes, and what waits beside a residual branch. Weights stand
+/// twice, as they are and with their batch norms folded in, and transformed where they are computed so; the allocator keeps half
+/// as much again as a batch needs.
+///
+/// Peaks of whole runs without training over 99 pictures were 0.97 to 1.25 times what is told: 1.59 GB for VGG-16 at 224 pixels in
+/// batches of 32 and 0.76 GB in batches of 8, 1.48 GB for ResNet-50 in batches of 64, 0.55 GB for ResNet-18 in batches of 32.
+fn encoding(encoder: &Encoder, batch_size: usize) -> f64 {
+    let costs = encoder.costs();
+    let most = costs.iter().map(|cost| cost.n_in + cost.n_out + cost.n_waiting).max().unwrap_or(0);
+    let weights: usize = costs.iter().map(|cost| cost.n_parameters * if cost.is_transformed { 6 } else { 3 }).sum();
+    4.0 * (weights as f64 + 1.5 * (most * batch_size) as f64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Architecture;
+    use crate::config::{Architecture, EncoderConfig};
 
     #[test]
-    fn weights_are_counted_to_a_percent() {
-        for (architecture, expected) in [(Architecture::Vgg16Bn, 14_723_136.0), (Architecture::ResNet18, 11_176_512.0)]
-        {
-            let config = EncoderConfig { architecture, ..EncoderConfig::default() };
-            let (found, _) = size_of(&config);
-            assert!((found / expected - 1.0).abs() <= 0.02, "{architecture}: {found} is not about {expected}");
-        }
+    fn what_is_only_encoded_takes_a_fraction_of_training() {
+        let encoder =
+            EncoderConfig { architecture: Architecture::Vgg16Bn, image_size: 224, ..EncoderConfig::default() };
+        let mut config = RunConfig { encoder, ..RunConfig::starting(true) };
+        config.pretrain.epochs = 0;
+        let network = config.encoder.init(&Device::flex(), 0).expect("can be built");
+        let trained = bytes(&config, &network, 99);
+        config.aggregate.epochs = 0;
+        let encoded = bytes(&config, &network, 99);
+        assert!(encoded <= trained / 4.0, "{encoded} against {trained}");
+        // The batch decides, not the folder.
+        config.aggregate.batch_size = 8;
+        let less = bytes(&config, &network, 99);
+        assert!(less <= encoded / 2.0, "{less} against {encoded}");
+        assert!(bytes(&config, &network, 9900) <= 1.2 * less);
     }
 }
