@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sporeprint::config::RunConfig;
+use sporeprint::config::{ClusterCount, Method, Overlay};
 use sporeprint::embeddings::Embeddings;
 use sporeprint::progress::Observer;
 use sporeprint::report::visible;
@@ -28,7 +28,7 @@ pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Out
     if !session.is_done(Stage::Embed) {
         stages::embed(&mut session, &images, talk)?;
     }
-    regroup(&mut session, &images, args.cluster.sort, talk)?;
+    regroup(&mut session, &images, args.sort, talk)?;
     summary::print(&session, &images, json)?;
     Ok(outcome(&images))
 }
@@ -36,32 +36,43 @@ pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Out
 fn reopen(run: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Images)> {
     let mut session = Session::open(RunDir::new(run))?;
     let images = stages::reopen(&session)?;
-    settings::cluster(&mut session.config, &args.cluster)?;
-    session.config.check()?;
-    match args.kind {
-        Some(kind) => stages::take_codes(&mut session, &images, settings::code_kind(kind), talk)?,
-        None => redo(&mut session, Stage::Cluster)?,
+    let flags = args.settings.settings();
+    let config = session.config.with(&flags)?;
+    config.check_files()?;
+    config.check_images(images.len())?;
+    let kept = flags.get("cluster.n_clusters").is_none() && config.cluster.method != Method::Hdbscan;
+    if let (ClusterCount::Fixed(k), true) = (config.cluster.n_clusters, kept) {
+        talk.note(&format!(
+            "{k} clusters, as the run's settings say; `cluster.n_clusters = auto` lets the program choose"
+        ));
+    }
+    let chooses_again = config.aggregate.codes.is_none() && session.config.aggregate.codes.is_some();
+    session.config = config;
+    match session.config.aggregate.codes.filter(|_| flags.get("aggregate.codes").is_some()) {
+        Some(kind) => stages::take_codes(&mut session, &images, kind, talk)?,
+        None => redo(&mut session, if chooses_again { Stage::Embed } else { Stage::Cluster })?,
     }
     Ok((session, images))
 }
 
 /// Makes a run of codes.
 fn import(file: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Images)> {
-    let mut config = RunConfig::default();
-    config.images.embeddings = Some(settings::absolute(file)?);
-    config.images.names = args.codes.paths.as_deref().map(settings::absolute).transpose()?;
-    if let Some(text) = &args.labels {
-        config.images.labels = settings::labels(text)?;
+    let (mut flags, more) = (args.settings.settings(), args.codes.settings.settings());
+    for (setting, value) in more.leaves() {
+        flags.set(&setting, value.clone());
     }
-    settings::set(&mut config.seed, args.seed);
-    settings::cluster(&mut config, &args.cluster)?;
-    config.check()?;
+    settings::set_path(&mut flags, "images.embeddings", file)?;
+    if let Some(names) = &args.codes.paths {
+        settings::set_path(&mut flags, "images.names", names)?;
+    }
+    let config = settings::resolve(Overlay::default(), flags, talk)?;
     // Read before an older run is removed: a file that does not fit must cost nothing.
     let embeddings = Embeddings::read(file, args.codes.paths.as_deref())?;
     config.check_images(embeddings.len())?;
-    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-    let mut session = Session::start(RunDir::new(&args.out), config, existing)
-        .with_context(|| format!("--out {}", args.out.display()))?;
+    let existing = if args.codes.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    let out = &args.codes.out;
+    let mut session =
+        Session::start(RunDir::new(out), config, existing).with_context(|| format!("--out {}", out.display()))?;
     let images = stages::import(&mut session, embeddings, talk)?;
     Ok((session, images))
 }

@@ -1,6 +1,7 @@
 //! The verbs over a run directory: one stage each, done anew.
 
 use anyhow::{Result, bail};
+use sporeprint::config::Labels;
 use sporeprint::progress::Observer;
 use sporeprint::run::{RunDir, Session, Stage};
 use sporeprint::stages::{self, Images, Probe};
@@ -11,7 +12,6 @@ use crate::Outcome;
 use crate::args::{AggregateVerb, EvaluateVerb, RunVerb};
 use crate::listen::Listener;
 use crate::progress::Talk;
-use crate::settings;
 
 fn open(verb: &RunVerb) -> Result<(Session, Images)> {
     let session = Session::open(RunDir::new(&verb.run))?;
@@ -28,8 +28,7 @@ pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
             frozen.name()
         );
     }
-    settings::aggregate(&mut session.config, &args.aggregate)?;
-    session.config.check()?;
+    session.config = session.config.with(&args.settings.settings())?;
     if !args.resume {
         redo(&mut session, Stage::Aggregate)?;
         stages::forget_checkpoints(&session, Stage::Aggregate)?;
@@ -51,8 +50,10 @@ pub(crate) fn embed(args: &RunVerb, talk: &Talk) -> Result<Outcome> {
 
 pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     let (mut session, mut images) = open(&args.run)?;
-    if let Some(text) = &args.labels {
-        images.relabel(&settings::labels(text)?, &session.config)?;
+    if let Some(labels) = args.labels.settings().get("images.labels") {
+        let labels: Labels = labels.clone().try_into()?;
+        labels.check_file()?;
+        images.relabel(&labels, &session.config)?;
         stages::save_labels(&session, &images)?;
     }
     let probes = args.probe.iter().map(|name| name.parse()).collect::<Result<Vec<Probe>, _>>()?;

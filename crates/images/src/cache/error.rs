@@ -13,7 +13,7 @@ pub enum CacheError {
     },
     /// The cache was made from other files or with other settings.
     #[error(
-        "image cache in {dir} does not fit: {difference}\nhint: give the same images and settings, or start afresh with --overwrite"
+        "image cache in {dir} does not fit: {difference}\nhint: give the same images and settings, or start afresh with `overwrite`"
     )]
     Differs {
         /// Directory of the cache.
@@ -39,7 +39,7 @@ pub enum CacheError {
     },
     /// A file of the cache cannot be written.
     #[error(
-        "cannot write image cache {path}: {source}\nhint: choose a directory with space and write permission by --cache or --out"
+        "cannot write image cache {path}: {source}\nhint: choose a directory with space and write permission by `out`"
     )]
     Write {
         /// The file or directory.

@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn twice_the_epochs_take_twice_as_long() {
-        let mut run = RunConfig::default();
+        let mut run = RunConfig::from_scratch();
         (run.pretrain.epochs, run.aggregate.epochs) = (3, 0);
         let speeds = [measured(Work::Decode, 100.0), measured(Work::AutoEncoder, 50.0), measured(Work::Encode, 200.0)];
         let estimate = |run: &RunConfig| Estimate::new(PlannedRun { run, n_images: 1000 }, &speeds);

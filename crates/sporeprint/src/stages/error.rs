@@ -69,8 +69,8 @@ pub enum StageError {
     },
     /// A run made from codes is asked to look at images.
     #[error(
-        "the run in {} was made from codes and has no encoder to look at images with\nhint: give their codes with \
-         --embeddings, made as those of the run were",
+        "the run in {} was made from codes and has no encoder to look at images with\nhint: give their codes by \
+         `images.embeddings`, made as those of the run were",
         run.display()
     )]
     FromEmbeddings {
@@ -110,7 +110,7 @@ pub enum StageError {
     /// A density method finds noise only.
     #[error(
         "found no cluster of {min_cluster_size} or more among {n_rows} images: all are noise\nhint: lower \
-         --min-cluster-size, or use --method kmeans"
+         `cluster.min_cluster_size`, or take `cluster.method = kmeans`"
     )]
     NoClusters {
         /// Images.
@@ -130,7 +130,7 @@ pub enum StageError {
     /// Labels to train with are missing.
     #[error(
         "found {n_classes} classes and {unlabelled} images without a label, expected two classes or more and a label \
-         for every image\nhint: give a folder with one sub-folder per class, or --labels FILE.csv"
+         for every image\nhint: give a folder with one sub-folder per class, or `images.labels = FILE.csv`"
     )]
     TooFewClasses {
         /// Classes found.
@@ -140,26 +140,27 @@ pub enum StageError {
     },
     /// Codes are asked for that the run does not have.
     #[error(
-        "--codes {kind}: the run has none\nhint: untouched codes need weights to start from, a head needs --head-dim"
+        "`aggregate.codes = {kind}`: the run has none\nhint: untouched codes need weights to start from, those of a head need \
+         `encoder.head_dim`; leave it out, and the program chooses"
     )]
     NoSuchCodes {
         /// What was asked for.
         kind: &'static str,
     },
     /// A measure of codes that is not known.
-    #[error("--probe {found}: unknown measure, expected linear or knn\nhint: `--probe linear,knn` takes both")]
+    #[error("`probe` is {found}, an unknown measure, expected linear or knn\nhint: `probe = linear,knn` takes both")]
     Probe {
         /// What was asked for.
         found: String,
     },
     /// A measure against labels without any.
     #[error(
-        "the images have no labels to measure codes by\nhint: give them with --labels from-dirs or --labels FILE.csv"
+        "the images have no labels to measure codes by\nhint: give them by `images.labels = from-dirs` or `images.labels = FILE.csv`"
     )]
     NoLabels,
     /// A sentence without a place for a word.
     #[error(
-        "--template {found:?} has no place for the word\nhint: write {{}} where it goes, as in \"a photo of a {{}}\""
+        "`template` is {found:?} and has no place for the word\nhint: write {{}} where it goes, as in \"a photo of a {{}}\""
     )]
     Template {
         /// The sentence.
@@ -173,8 +174,8 @@ pub enum StageError {
     },
     /// No network that knows words.
     #[error(
-        "naming clusters needs a CLIP model, and this run has none\nhint: give one with --weights FILE or --weights \
-         hf:openai/clip-vit-base-patch32, or make the run with --encoder clip"
+        "naming clusters needs a CLIP model, and this run has none\nhint: give one by `weights = FILE` or \
+         `weights = hf:openai/clip-vit-base-patch32`"
     )]
     NoClip,
     /// A photograph of the run that cannot be read any more.
@@ -186,7 +187,7 @@ pub enum StageError {
     /// The loss became NaN or infinite.
     #[error(
         "the loss of {stage} is not finite in epoch {epoch}, batch {batch}; its images are:\n  {}\nhint: the last \
-         checkpoint is kept; lower {flag} and use --overwrite, or look at these images",
+         checkpoint is kept; lower `{setting}` and start anew with `overwrite`, or look at these images",
         images.iter().map(|name| crate::report::visible(name)).collect::<Vec<_>>().join("\n  ")
     )]
     NotFinite {
@@ -198,8 +199,8 @@ pub enum StageError {
         batch: usize,
         /// Names of the batch's images.
         images: Vec<String>,
-        /// Flag of the learning rate.
-        flag: &'static str,
+        /// The setting of the learning rate.
+        setting: &'static str,
     },
 }
 

@@ -32,7 +32,7 @@ pub(super) fn neighbors(
     let n = rows.len();
     if n > MANY && approximate(session, n).is_none() {
         observer.note(&format!(
-            "comparing {n} images with each other takes the square of their number; --approximate-above {MANY} is \
+            "comparing {n} images with each other takes the square of their number; `cluster.approximate_above = {MANY}` is \
              faster and says how many neighbours it finds"
         ));
     }

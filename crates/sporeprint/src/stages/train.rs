@@ -288,7 +288,11 @@ fn named(error: TrainError, stage: &EpochLoop, images: &Images) -> StageError {
             epoch: at.epoch + 1,
             batch: at.batch + 1,
             images: batch.iter().map(|&i| images.entries[i as usize].name.clone()).collect(),
-            flag: if stage.stage == "pretrain" { "--pretrain-learning-rate" } else { "--learning-rate" },
+            setting: if stage.stage == "pretrain" {
+                "pretrain.sgd.learning_rate"
+            } else {
+                "aggregate.sgd.learning_rate"
+            },
         },
         other => other.into(),
     }

@@ -180,7 +180,7 @@ fn named(error: TrainError, images: &Images) -> StageError {
             epoch: at.epoch + 1,
             batch: at.batch + 1,
             images: batch.iter().map(|&i| images.entries[i as usize].name.clone()).collect(),
-            flag: "--learning-rate",
+            setting: "sgd.learning_rate",
         },
         other => other.into(),
     }

@@ -159,41 +159,43 @@ impl Trouble {
         match self {
             Self::OverlapHigh => format!(
                 "{} of the background neighbours are close ones, so little is pushed apart and large clusters absorb \
-                 the rest; raise --centroids, lower --clusterings or raise --background-neighbors",
+                 the rest; raise `aggregate.centroids`, lower `aggregate.clusterings` or raise \
+                 `aggregate.background_neighbors`",
                 percent(controls.overlap)
             ),
             Self::OnlyRepulsion => format!(
-                "{} of the images have no close neighbour but themselves and are only pushed away; lower --centroids, \
-                 raise --clusterings or --background-neighbors",
+                "{} of the images have no close neighbour but themselves and are only pushed away; lower \
+                 `aggregate.centroids`, raise `aggregate.clusterings` or `aggregate.background_neighbors`",
                 percent(controls.share_only_self)
             ),
             Self::NoCloseNeighbours => format!(
                 "{} of the images have no close neighbour at all among their background ones and learn nothing, their \
-                 codes left the bank behind; lower --learning-rate or raise --background-neighbors",
+                 codes left the bank behind; lower `aggregate.sgd.learning_rate` or raise `aggregate.background_neighbors`",
                 percent(controls.share_empty)
             ),
             Self::NothingToLearn => format!(
                 "for {} of the images all background neighbours are close ones: loss and gradient are zero; raise \
-                 --centroids or --background-neighbors",
+                 `aggregate.centroids` or `aggregate.background_neighbors`",
                 percent(controls.share_everything)
             ),
             Self::ManySingletons => format!(
-                "{} of the images are alone in their cluster; lower --centroids or train the instance stage first \
-                 (--objective instance)",
+                "{} of the images are alone in their cluster; lower `aggregate.centroids` or train the instance \
+                 stage first (`aggregate.objective = instance`)",
                 percent(controls.share_singletons)
             ),
             Self::HugeCluster => format!(
-                "the largest cluster holds {} of the images; raise --centroids, lower --learning-rate or start from \
-                 better codes (--weights)",
+                "the largest cluster holds {} of the images; raise `aggregate.centroids`, lower \
+                 `aggregate.sgd.learning_rate` or start from better codes (`weights`)",
                 percent(controls.largest_cluster)
             ),
             Self::BankStandsStill => format!(
-                "memory bank rows move by {:.1e} per visit: training has ended in fact; raise --learning-rate, or stop",
+                "memory bank rows move by {:.1e} per visit: training has ended in fact; raise \
+                 `aggregate.sgd.learning_rate`, or stop",
                 controls.bank_movement
             ),
             Self::CodesAllAlike => format!(
                 "the mean of all codes has length {:.2}: they all point the same way and neighbours mean little; use \
-                 a projection head (--head-dim 128) or lower --learning-rate",
+                 a projection head (`encoder.head_dim = 128`) or lower `aggregate.sgd.learning_rate`",
                 controls.bank_mean_length
             ),
         }

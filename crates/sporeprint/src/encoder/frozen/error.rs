@@ -14,16 +14,18 @@ pub enum FrozenError {
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    #[error("--encoder {encoder} needs weights\nhint: give --weights FILE, or --weights {hub} to download them once")]
+    #[error(
+        "`encoder.architecture = {encoder}` needs weights\nhint: give `weights = FILE`, or `weights = {hub}` to download them once"
+    )]
     NoWeights { encoder: &'static str, hub: &'static str },
     #[error(
         "{path}: not the weights that the run was made with: its bytes have changed\nhint: put the old file back, or make \
-         the run anew with --overwrite"
+         the run anew with `overwrite`"
     )]
     OtherWeights { path: PathBuf },
     #[error(
         "{folder}: no vocabulary beside the weights, expected vocab.json and merges.txt, or tokenizer.json\nhint: download \
-         them from where the weights came from; --weights hf:OWNER/REPO brings them along"
+         them from where the weights came from; `weights = hf:OWNER/REPO` brings them along"
     )]
     NoVocabulary { folder: PathBuf },
     #[error("{path}: not a vocabulary of CLIP's kind: {reason}\nhint: take the file that belongs to the weights")]
@@ -31,7 +33,7 @@ pub enum FrozenError {
     #[error(transparent)]
     Patches(#[from] crate::encoder::simple::PatchError),
     #[error(
-        "{path}: does not hold what `--encoder simple` learns from a folder\nhint: make the run anew with --overwrite"
+        "{path}: does not hold what `encoder.architecture = simple` learns from a folder\nhint: make the run anew with `overwrite`"
     )]
     NotFitted { path: PathBuf },
     #[error(
@@ -50,14 +52,14 @@ pub enum FrozenError {
         "this program was built without ONNX\nhint: build it with the feature `onnx`, which is on unless --no-default-features is given"
     )]
     WithoutOnnx,
-    #[error("{flag} is {found}, expected {expected}\nhint: {hint}")]
-    Value { flag: &'static str, found: String, expected: String, hint: &'static str },
+    #[error("`{setting}` is {found}, expected {expected}\nhint: {hint}")]
+    Value { setting: &'static str, found: String, expected: String, hint: &'static str },
 }
 
 /// Checks one setting.
 pub(crate) fn check_value(
     ok: bool,
-    flag: &'static str,
+    setting: &'static str,
     found: impl ToString,
     expected: impl ToString,
     hint: &'static str,
@@ -65,5 +67,5 @@ pub(crate) fn check_value(
     if ok {
         return Ok(());
     }
-    Err(FrozenError::Value { flag, found: found.to_string(), expected: expected.to_string(), hint })
+    Err(FrozenError::Value { setting, found: found.to_string(), expected: expected.to_string(), hint })
 }

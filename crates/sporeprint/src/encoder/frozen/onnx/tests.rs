@@ -51,7 +51,7 @@ fn an_unknown_operator_and_another_size_are_named() {
     assert!(error.contains("SporesOfTomorrow"), "{error}");
     let config = OnnxConfig { image_size: Some(64), ..config("tokens.onnx") };
     let error = OnnxEncoder::open(&config).expect_err("40 only").to_string();
-    assert!(error.contains("--image-size is 64") && error.contains("40"), "{error}");
+    assert!(error.contains("`frozen.image_size` is 64") && error.contains("40"), "{error}");
 }
 
 #[test]
