@@ -221,7 +221,7 @@ fn trained(
     let n_images = stages::count(&[path])?;
     recipes::spend(&mut config, budget, n_images);
     if let Some(file) = &args.with {
-        config = sporeprint::config::overlaid(&config, toml::from_str(&fs_err::read_to_string(file)?)?)?;
+        config = config.with(&sporeprint::config::Overlay::from_toml(&fs_err::read_to_string(file)?)?)?;
     }
     let (mut session, images) =
         open(args, &format!("{}-{set}-{seed}-{budget}", name.replace([':', ',', ' '], "-")), set, config)?;

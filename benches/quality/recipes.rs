@@ -73,9 +73,9 @@ fn backbone(mut config: RunConfig) -> RunConfig {
 /// The program's own settings for a start.
 pub(crate) fn small_network(weights: &WeightsSource) -> RunConfig {
     match weights {
-        WeightsSource::None => RunConfig::starting(false),
-        WeightsSource::BuiltIn => RunConfig::built_in(),
-        WeightsSource::File(_) => RunConfig { weights: weights.clone(), ..RunConfig::starting(true) },
+        WeightsSource::None => RunConfig::from_scratch(),
+        WeightsSource::BuiltIn => RunConfig::default(),
+        WeightsSource::File(_) => RunConfig { weights: weights.clone(), ..RunConfig::from_weights() },
     }
 }
 
@@ -93,7 +93,7 @@ fn article() -> RunConfig {
         encoder: EncoderConfig { architecture: Architecture::Vgg16Bn, width: 0.25, ..EncoderConfig::default() },
         views: ViewConfig::none(),
         pretrain: PretrainConfig::default(),
-        ..RunConfig::default()
+        ..RunConfig::from_scratch()
     };
     config.aggregate = AggregateConfig {
         epochs: 10,

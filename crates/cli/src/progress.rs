@@ -13,6 +13,8 @@ use sporeprint::run::text::visible;
 
 use pace::{Pace, shown_rate};
 
+use crate::args::in_flags;
+
 /// Set by Ctrl-C; work in progress saves its state and returns.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// How often a plain line is written where there is no terminal.
@@ -40,6 +42,8 @@ pub(crate) fn safe(text: &str) -> String {
 /// Talks on stderr.
 pub(crate) struct Talk {
     quiet: bool,
+    /// The verb at work, whose flags settings are called by.
+    verb: String,
     terminal: bool,
     bar: Mutex<Option<Bar>>,
 }
@@ -54,8 +58,8 @@ struct Bar {
 }
 
 impl Talk {
-    pub(crate) fn new(quiet: bool) -> Self {
-        Self { quiet, terminal: std::io::stderr().is_terminal(), bar: Mutex::new(None) }
+    pub(crate) fn new(quiet: bool, verb: &str) -> Self {
+        Self { quiet, verb: verb.to_owned(), terminal: std::io::stderr().is_terminal(), bar: Mutex::new(None) }
     }
 
     fn bar(&self) -> std::sync::MutexGuard<'_, Option<Bar>> {
@@ -125,7 +129,7 @@ impl Observer for Talk {
         if self.quiet {
             return;
         }
-        let text = safe(text);
+        let text = safe(&in_flags(text, &self.verb));
         match self.bar().as_ref() {
             Some(bar) if self.terminal => bar.drawn.suspend(|| eprintln!("{text}")),
             _ => eprintln!("{text}"),

@@ -87,7 +87,7 @@ fn a_vision_transformer_from_a_file_clusters_and_assigns() {
     let output = example.verb(&["evaluate", "one", "--probe", "linear,knn"]);
     check_success(&output);
     assert!(["wknn", "linear"].iter().all(|name| text(&output.stdout).contains(name)), "{}", text(&output.stdout));
-    check_failure(&example.verb(&["evaluate", "one", "--probe", "svm"]), &["--probe svm", "linear or knn"]);
+    check_failure(&example.verb(&["evaluate", "one", "--probe", "svm"]), &["--probe is svm", "linear or knn"]);
     check_failure(&example.verb(&["aggregate", "one"]), &["never trained"]);
 }
 
@@ -183,7 +183,9 @@ fn an_onnx_model_clusters_and_an_unknown_operator_is_named() {
     check_failure(&example.run("a", &["--encoder", unknown.to_str().unwrap()]), &["SporesOfTomorrow", "hint:"]);
     check_failure(&example.run("b", &["--encoder", "none-such.onnx"]), &["none-such.onnx"]);
     let numbers = ["--encoder", model.to_str().unwrap(), "--pixel-mean", "0.5,0.5"];
-    check_failure(&example.run("c", &numbers), &["--pixel-mean has 2 numbers"]);
+    let output = example.run("c", &numbers);
+    assert_eq!(output.status.code(), Some(2), "a usage error");
+    assert!(text(&output.stderr).contains("2 numbers, expected 3"), "{}", text(&output.stderr));
 }
 
 #[test]

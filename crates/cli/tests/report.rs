@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 const TINY: &str = "--encoder vgg11-bn --width 0.0625 --image-size 32 --pretrain-epochs 1 --aggregate-epochs 2 \
-                    --batch-size 8 --pretrain-batch-size 8 --centroids 6 -k 3 --n-init 2 --no-open";
+                    --batch-size 8 --pretrain-batch-size 8 -k 3 --n-init 2 --no-open";
 
 fn sporeprint(words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sporeprint")).args(words).output().unwrap()

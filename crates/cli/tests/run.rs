@@ -41,8 +41,6 @@ const TINY: &[&str] = &[
     "8",
     "--pretrain-batch-size",
     "8",
-    "--centroids",
-    "6",
     "-k",
     "3",
     "--n-init",
@@ -225,7 +223,9 @@ fn bad_input_gets_a_hint_and_no_backtrace() {
     check_failure(&run(&example.out("absent"), &["--overwrite"]), 1, &["absent"]);
     let photos = example.photos();
     check_failure(&run(&photos, &["--image-size", "100", "--overwrite"]), 1, &["--image-size", "100", "32"]);
-    check_failure(&run(&photos, &["--overwrite", "--centroids", "99"]), 1, &["--centroids"]);
+    let local = ["--overwrite", "--warmup-epochs", "1", "--centroids"];
+    check_failure(&run(&photos, &[&local[..], &["99"]].concat()), 1, &["--centroids is 99", "12"]);
+    check_failure(&run(&photos, &["--overwrite", "--centroids", "6"]), 1, &["--centroids says nothing"]);
     check_failure(&run(&photos, &["--weights", "absent.pth", "--overwrite"]), 1, &["absent.pth"]);
     check_failure(&run(&photos, &["--threads", "0"]), 1, &["--threads"]);
     let one = example.out("one");
@@ -264,14 +264,19 @@ fn every_objective_and_variant_trains() {
     let cases: &[(&str, &[&str])] = &[
         ("instance", &["--objective", "instance", "--decorrelation", "0.5"]),
         ("hardness", &["--objective", "cluster-hardness"]),
-        ("article", &["--variant", "article", "--refresh", "1-steps", "--no-views"]),
-        ("warm-up", &["--warmup-epochs", "1", "--bank", "random", "--head-dim", "16"]),
+        ("article", &["--warmup-epochs", "0", "--variant", "article", "--refresh", "1-steps", "--no-views"]),
+        ("warm-up", &["--warmup-epochs", "1", "--bank", "random", "--head-dim", "16", "--centroids", "6"]),
         ("flatten", &["--merge", "flatten"]),
-        ("resnet", &["--encoder", "resnet18"]),
         ("frozen", &["--freeze-encoder"]),
     ];
+    let resnet = ["--encoder", "resnet18", "--width", "0.0625", "--image-size", "32", "--aggregate-epochs", "2"];
+    let mut command = sporeprint();
+    command.arg("run").arg(example.photos()).arg("--out").arg(example.out("resnet")).args(resnet).args(["-k", "3"]);
+    check_success(&command.arg("--no-open").output().unwrap());
     for (name, more) in cases {
         check_success(&example.run(name, more));
+    }
+    for name in cases.iter().map(|(name, _)| *name).chain(["resnet"]) {
         let log = std::fs::read_to_string(example.out(name).join("metrics.jsonl")).unwrap();
         let mut lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let last = lines.rfind(|line| line["stage"] == "aggregate").unwrap();

@@ -290,7 +290,7 @@ mod tests {
         first.mark_done(Stage::Images).expect("written");
         drop(first);
         let error = start(dir.path(), RunConfig::default(), Existing::Refuse).expect_err("there");
-        assert!(error.to_string().contains("--resume"), "{error}");
+        assert!(error.to_string().contains("`resume`"), "{error}");
         let other = RunConfig { seed: 9, ..RunConfig::default() };
         let error = start(dir.path(), other, Existing::Resume).expect_err("seed differs");
         assert!(error.to_string().contains("seed: the run has 0, asked for 9"), "{error}");

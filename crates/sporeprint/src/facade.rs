@@ -23,7 +23,7 @@ use crate::stages::{self, StageError};
 /// }
 /// ```
 pub fn group<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Group {
-    Group { paths: paths.into_iter().map(|path| path.as_ref().to_owned()).collect(), config: RunConfig::built_in() }
+    Group { paths: paths.into_iter().map(|path| path.as_ref().to_owned()).collect(), config: RunConfig::default() }
 }
 
 /// Photographs and how they are to be grouped; made by [`group`].
@@ -120,7 +120,7 @@ impl Group {
 /// ```
 pub fn group_codes(codes: Vec<f32>, dim: usize, config: &ClusterConfig, seed: u64) -> Result<Groups, StageError> {
     let n = sporeprint_cluster::RowsView::new(&codes, dim)?.len();
-    RunConfig { cluster: config.clone(), ..RunConfig::built_in() }.check_images(n)?;
+    RunConfig { cluster: config.clone(), ..RunConfig::default() }.check_images(n)?;
     let images: Vec<Described> = (0..n).map(|row| Described { path: row.to_string(), hash: None }).collect();
     let grouping =
         Grouper { config, seed, observer: &Silent }.group(Prepared::new(codes, dim, config), Context::default())?;

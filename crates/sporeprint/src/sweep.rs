@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sporeprint_cluster::Rng;
 
-use crate::config::{RunConfig, overlaid};
+use crate::config::{ConfigError, Overlay, RunConfig};
 
 /// A sweep as written in its TOML file.
 ///
@@ -50,6 +50,9 @@ pub enum SweepError {
     /// The file is not TOML, or has other words.
     #[error("cannot read the sweep: {0}")]
     Toml(#[from] toml::de::Error),
+    /// What is the same for every trial cannot be read.
+    #[error("[settings]: {0}")]
+    Settings(#[from] ConfigError),
     /// A setting's values are not what can be tried.
     #[error(
         "[try] {setting}: found {found}, expected {expected}\nhint: give a list, or {{ from, to, scale }} with `trials`"
@@ -86,12 +89,14 @@ impl Sweep {
         Ok(toml::from_str(text)?)
     }
 
-    /// The trials, over the settings of `base`: every combination of the lists (the last setting fastest), or as many random
-    /// draws as `trials` says. Trial `i` of a random search is the same however many there are.
+    /// The trials, as runs of the shared settings with what is tried and what is `fixed` laid over them: every combination of the lists
+    /// (the last setting fastest), or as many random draws as `trials` says. Trial `i` of a random search is the same however many
+    /// there are.
     ///
     /// # Errors
     /// When nothing is tried, a range stands in a grid, or a setting does not exist or cannot take its value.
-    pub fn trials(&self, base: &RunConfig) -> Result<Vec<Trial>, SweepError> {
+    pub fn trials(&self, fixed: &Overlay) -> Result<Vec<Trial>, SweepError> {
+        let shared = Overlay::from_table(self.settings.clone())?;
         let mut choices = Vec::new();
         for (setting, values) in &self.tried {
             choices.push((setting, Values::new(setting, values, self.trials.is_some())?));
@@ -119,11 +124,11 @@ impl Sweep {
                     changes.push(((*setting).clone(), value));
                 }
                 changes.reverse();
-                let mut given = self.settings.clone();
-                changes.iter().for_each(|(path, value)| insert(&mut given, path, value.clone()));
-                let reason = |reason: String| SweepError::Setting { number, changes: in_words(&changes), reason };
-                let config = overlaid(base, given).map_err(|e| reason(e.message().to_owned()))?;
-                config.check().map_err(|e| reason(e.to_string()))?;
+                let mut given = fixed.clone();
+                changes.iter().for_each(|(path, value)| given.set(path, value.clone()));
+                let refused =
+                    |e: ConfigError| SweepError::Setting { number, changes: in_words(&changes), reason: e.to_string() };
+                let config = RunConfig::resolve(&shared, &given).map_err(refused)?;
                 Ok(Trial { number, changes, config })
             })
             .collect()
@@ -203,24 +208,6 @@ impl Values {
     }
 }
 
-/// Puts a value at a dotted path, making tables on the way.
-fn insert(table: &mut toml::Table, path: &str, value: toml::Value) {
-    match path.split_once('.') {
-        None => {
-            table.insert(path.to_owned(), value);
-        }
-        Some((head, rest)) => {
-            let inner = table.entry(head.to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            if !inner.is_table() {
-                *inner = toml::Value::Table(toml::Table::new());
-            }
-            if let toml::Value::Table(inner) = inner {
-                insert(inner, rest, value);
-            }
-        }
-    }
-}
-
 /// Spearman's rank correlation, ties by their mean rank: 1 when both orders agree, 0 when they have nothing in common;
 /// nothing for fewer than three pairs or when one side does not vary.
 pub fn rank_correlation(a: &[f64], b: &[f64]) -> Option<f64> {
@@ -257,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_grid_is_every_combination_over_the_shared_settings() {
-        let trials = Sweep::from_toml(GRID).expect("TOML").trials(&RunConfig::default()).expect("settings that exist");
+        let trials = Sweep::from_toml(GRID).expect("TOML").trials(&Overlay::default()).expect("settings that exist");
         assert_eq!(trials.len(), 6);
         assert!(trials.iter().all(|t| t.config.aggregate.epochs == 7));
         let mut pairs: Vec<_> = trials
@@ -278,7 +265,7 @@ mod tests {
                  \"aggregate.clusterings\" = {{ from = 2, to = 6 }}\n"
             )
         };
-        let trials = |n| Sweep::from_toml(&text(n)).expect("TOML").trials(&RunConfig::default()).expect("fine");
+        let trials = |n| Sweep::from_toml(&text(n)).expect("TOML").trials(&Overlay::default()).expect("fine");
         let (few, many) = (trials(5), trials(40));
         assert_eq!(few[..], many[..5]);
         assert!(many.iter().all(|t| (0.001..=0.1).contains(&t.config.aggregate.sgd.learning_rate)));
@@ -290,7 +277,7 @@ mod tests {
     #[test]
     fn the_sweep_that_comes_along_can_be_run() {
         let sweep = Sweep::from_toml(include_str!("../../../configs/sweep.toml")).expect("a sweep");
-        let trials = sweep.trials(&crate::config::base_of(&sweep.settings)).expect("trials");
+        let trials = sweep.trials(&Overlay::default()).expect("trials");
         assert_eq!(trials.len(), 6);
         assert!(trials.iter().all(|trial| trial.config.weights == WeightsSource::BuiltIn));
     }
@@ -299,12 +286,12 @@ mod tests {
     fn what_cannot_be_tried_is_named() {
         let message = |text: &str| {
             let sweep = Sweep::from_toml(text).map_err(|e| e.to_string());
-            sweep.and_then(|s| s.trials(&RunConfig::default()).map_err(|e| e.to_string())).expect_err("refused")
+            sweep.and_then(|s| s.trials(&Overlay::default()).map_err(|e| e.to_string())).expect_err("refused")
         };
         assert!(message("[try]\n").contains("tries nothing"));
         assert!(message("[try]\n\"aggregate.no_such\" = [1]\n").contains("no_such"));
         assert!(message("[try]\n\"aggregate.epochs\" = { from = 1, to = 2 }\n").contains("trials"));
-        assert!(message("[try]\n\"aggregate.sgd.momentum\" = [1.5]\n").contains("--momentum"));
+        assert!(message("[try]\n\"aggregate.sgd.momentum\" = [1.5]\n").contains("`aggregate.sgd.momentum` is 1.5"));
         assert!(message("trails = 3\n").contains("trails"));
     }
 

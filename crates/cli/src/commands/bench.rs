@@ -4,39 +4,17 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Result, bail};
-use clap::Args;
 use sporeprint::bench::{BenchConfig, Estimate, Measurement, PlannedRun, Work, measure};
 use sporeprint::config::RunConfig;
 use sporeprint::progress::Observer;
 
 use crate::Outcome;
-use crate::args::{AggregateArgs, ClusterArgs, NetworkArgs, PretrainArgs};
+use crate::args::BenchVerb;
 use crate::progress::Talk;
 use crate::settings;
 
 /// Codes to cluster and to search in when no number of images is given.
 const DEFAULT_IMAGES: usize = 10_000;
-
-#[derive(Debug, Args)]
-pub(crate) struct BenchVerb {
-    /// Say how long a run over so many images would take as well
-    #[arg(long, value_name = "N")]
-    images: Option<usize>,
-    /// Kinds of work to measure: decode, encode, auto-encoder, aggregate, k-means, neighbors; all unless given
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    only: Vec<String>,
-    /// Seconds for each kind of work
-    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
-    seconds: f64,
-    #[command(flatten)]
-    network: NetworkArgs,
-    #[command(flatten)]
-    pretrain: PretrainArgs,
-    #[command(flatten)]
-    aggregate: AggregateArgs,
-    #[command(flatten)]
-    cluster: ClusterArgs,
-}
 
 pub(crate) fn bench(args: &BenchVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     let run = resolve(args, talk)?;
@@ -87,18 +65,14 @@ pub(crate) fn bench(args: &BenchVerb, json: bool, talk: &Talk) -> Result<Outcome
     Ok(Outcome::Done)
 }
 
-/// Settings as of a run, without photographs.
+/// Settings as of `run`, without photographs.
 fn resolve(args: &BenchVerb, observer: &dyn Observer) -> Result<RunConfig> {
-    let mut config = settings::as_published(RunConfig::default(), &args.network);
-    settings::network(&mut config, &args.network, observer)?;
-    settings::pretrain(&mut config, &args.pretrain);
-    settings::aggregate(&mut config, &args.aggregate)?;
-    settings::cluster(&mut config, &args.cluster)?;
-    config.check()?;
-    if config.frozen.is_some() {
+    let config = settings::resolve(settings::read(args.config.as_deref())?, args.settings.settings(), observer)?;
+    if let Some(frozen) = &config.frozen {
         bail!(
-            "--encoder {}: bench measures encoders that are trained\nhint: `--encoder vgg16-bn` or `resnet18`",
-            args.network.encoder.as_deref().unwrap_or_default()
+            "`encoder.architecture = {}`: bench measures encoders that are trained\nhint: take \
+             `encoder.architecture = vgg16-bn` or resnet18",
+            frozen.name()
         );
     }
     Ok(config)

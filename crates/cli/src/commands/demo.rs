@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sporeprint::config::EncoderConfig;
-use sporeprint::config::{AggregateConfig, ClusterCount, CodeKind, Labels, RunConfig, Space};
+use sporeprint::config::{ClusterCount, Overlay, RunConfig};
 use sporeprint::demo::{KINDS, write_demo};
 use sporeprint::progress::Observer;
 use sporeprint::run::{Existing, RunDir, Session};
@@ -20,7 +19,7 @@ pub(crate) fn demo(args: &DemoVerb, json: bool, talk: &Talk) -> Result<Outcome> 
     let photos = args.out.join("photos");
     let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
     let photos = std::path::absolute(&photos).with_context(|| format!("--out {}", args.out.display()))?;
-    let config = settings(args, photos.clone());
+    let config = settings(args, &photos)?;
     let mut session = Session::start(RunDir::new(args.out.join("run")), config, existing)?;
     write_demo(&photos, args.images, args.seed).with_context(|| format!("cannot draw into {}", photos.display()))?;
     talk.note(&format!("drew {} mushrooms of {} kinds in {}", args.images, KINDS.len(), photos.display()));
@@ -36,27 +35,25 @@ pub(crate) fn demo(args: &DemoVerb, json: bool, talk: &Talk) -> Result<Outcome> 
     Ok(outcome(&images))
 }
 
-/// A quarter of VGG-16's channels at 64 pixels: small enough for minutes on two cores.
-fn settings(args: &DemoVerb, photos: std::path::PathBuf) -> RunConfig {
-    let mut config = RunConfig { seed: args.seed, ..RunConfig::default() };
-    config.images.paths = vec![photos];
-    config.images.labels = Labels::FromDirs;
-    config.encoder = EncoderConfig { width: 0.25, ..EncoderConfig::default() };
-    config.pretrain.epochs = 6;
-    // A folder this small has a dozen steps in an epoch.
-    config.aggregate = AggregateConfig {
-        epochs: 60,
-        warmup_epochs: 45,
-        batch_size: 32,
-        temperature: Some(0.1),
-        decorrelation: 0.0,
-        // The demo shows what the network learns, so it trains on where `run` would stop, and its own codes are clustered.
-        guard: false,
-        codes: Some(CodeKind::Backbone),
-        ..AggregateConfig::from_scratch()
-    };
-    config.cluster.n_clusters = ClusterCount::Fixed(KINDS.len());
-    // All codes by the same means.
-    config.cluster.space = Some(Space::Codes);
-    config
+/// Settings that are small enough for minutes on two cores.
+fn settings(args: &DemoVerb, photos: &std::path::Path) -> Result<RunConfig> {
+    let file = Overlay::from_toml(include_str!("demo.toml"))?;
+    let mut flags = Overlay::default();
+    flags.set("seed", i64::try_from(args.seed)?);
+    flags.set("images.paths", vec![photos.display().to_string()]);
+    flags.set("cluster.n_clusters", toml::Value::try_from(ClusterCount::Fixed(KINDS.len()))?);
+    Ok(RunConfig::resolve(&file, &flags)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_groups_its_kinds_by_what_a_quarter_of_the_vgg_learns() {
+        let args = DemoVerb { out: "demo".into(), images: 9, seed: 3, overwrite: false, no_open: true };
+        let config = settings(&args, std::path::Path::new("/photos")).expect("settings that work");
+        assert_eq!((config.seed, config.cluster.n_clusters), (3, ClusterCount::Fixed(KINDS.len())));
+        assert_eq!((config.pretrain.epochs, config.aggregate.epochs, config.encoder.head_dim), (6, 60, None));
+    }
 }

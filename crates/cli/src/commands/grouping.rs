@@ -4,12 +4,12 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sporeprint::config::RunConfig;
+use sporeprint::config::{ClusterCount, Method, Overlay};
 use sporeprint::embeddings::Embeddings;
 use sporeprint::progress::Observer;
 use sporeprint::run::text::{neutralise, visible};
 use sporeprint::run::{Existing, RunDir, Session};
-use sporeprint::stages::{self, Clustered, Images, NewImage};
+use sporeprint::stages::{self, Clustered, CodesWanted, Images, NewImage};
 
 use super::run::outcome;
 use super::summary;
@@ -19,42 +19,61 @@ use crate::progress::Talk;
 use crate::settings;
 
 pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Outcome> {
-    let (mut session, images) = match (&args.run, &args.codes.embeddings) {
-        (Some(run), _) => reopen(run, args)?,
-        (None, Some(file)) => import(file, args, talk)?,
+    let (mut session, images, codes_wanted) = match (&args.run, &args.codes.embeddings) {
+        (Some(run), _) => reopen(run, args, talk)?,
+        (None, Some(file)) => {
+            let (session, images) = import(file, args, talk)?;
+            (session, images, CodesWanted::Same)
+        }
         (None, None) => anyhow::bail!("found neither RUN nor --embeddings, expected one of them"),
     };
-    let clustered = stages::cluster_anew(&mut session, &images, args.kind.map(settings::code_kind), talk)?;
-    show(&mut session, &images, &clustered, args.cluster.sort, talk)?;
+    let clustered = stages::cluster_anew(&mut session, &images, codes_wanted, talk)?;
+    show(&mut session, &images, &clustered, args.sort, talk)?;
     summary::print(&session, &images, json)?;
     Ok(outcome(&images))
 }
 
-fn reopen(run: &Path, args: &ClusterVerb) -> Result<(Session, Images)> {
+fn reopen(run: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Images, CodesWanted)> {
     let mut session = Session::open(RunDir::new(run))?;
     let images = stages::reopen(&session)?;
-    settings::cluster(&mut session.config, &args.cluster)?;
-    session.config.check()?;
-    Ok((session, images))
+    let flags = args.settings.settings();
+    let config = session.config.with(&flags)?;
+    config.check_files()?;
+    config.check_images(images.len())?;
+    let kept = flags.get("cluster.n_clusters").is_none() && config.cluster.method != Method::Hdbscan;
+    if let (ClusterCount::Fixed(k), true) = (config.cluster.n_clusters, kept) {
+        talk.note(&format!(
+            "{k} clusters, as the run's settings say; `cluster.n_clusters = auto` lets the program choose"
+        ));
+    }
+    let chooses_again = config.aggregate.codes.is_none() && session.config.aggregate.codes.is_some();
+    let wanted = match config.aggregate.codes.filter(|_| flags.get("aggregate.codes").is_some()) {
+        Some(kind) => CodesWanted::Of(kind),
+        None if chooses_again => CodesWanted::Chosen,
+        None => CodesWanted::Same,
+    };
+    session.config = config;
+    Ok((session, images, wanted))
 }
 
 /// Makes a run of codes.
 fn import(file: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Images)> {
-    let mut config = RunConfig::default();
-    config.images.embeddings = Some(settings::absolute(file)?);
-    config.images.names = args.codes.paths.as_deref().map(settings::absolute).transpose()?;
-    if let Some(text) = &args.labels {
-        config.images.labels = settings::labels(text)?;
+    let (mut flags, more) = (args.settings.settings(), args.codes.settings.settings());
+    for (setting, value) in more.leaves() {
+        flags.set(&setting, value.clone());
     }
-    settings::set(&mut config.seed, args.seed);
-    settings::cluster(&mut config, &args.cluster)?;
-    config.check()?;
+    settings::set_path(&mut flags, "images.embeddings", file)?;
+    if let Some(names) = &args.codes.paths {
+        settings::set_path(&mut flags, "images.names", names)?;
+    }
+    let config = settings::resolve(Overlay::default(), flags, talk)?;
     // Read before an older run is removed: a file that does not fit must cost nothing.
     let embeddings = Embeddings::read(file, args.codes.paths.as_deref())?;
     config.check_images(embeddings.len())?;
-    let existing = if args.overwrite { Existing::Overwrite } else { Existing::Refuse };
-    let mut session = Session::start(RunDir::new(&args.out), config, existing)
-        .with_context(|| format!("--out {}", args.out.display()))?;
+    let existing = if args.codes.overwrite { Existing::Overwrite } else { Existing::Refuse };
+    let out = &args.codes.out;
+    let mut session =
+        Session::start(RunDir::new(out), config, existing).with_context(|| format!("--out {}", out.display()))?;
     let images = stages::import(&mut session, embeddings, talk)?;
     Ok((session, images))
 }
@@ -124,7 +143,7 @@ pub(crate) fn add(args: &AddVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     }
     talk.note(&said.join("; "));
     if args.recluster {
-        let clustered = stages::cluster_anew(&mut session, &images, None, talk)?;
+        let clustered = stages::cluster_anew(&mut session, &images, CodesWanted::Same, talk)?;
         show(&mut session, &images, &clustered, None, talk)?;
     } else if added.n_new > 0 {
         if images.labels().is_some() {

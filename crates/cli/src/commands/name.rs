@@ -1,34 +1,17 @@
 //! `name`: words for the clusters of a run.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
 use sporeprint::progress::Observer;
 use sporeprint::run::{RunDir, Session};
 use sporeprint::stages::{self, Words};
 
 use super::run::outcome;
 use crate::Outcome;
-use crate::args::RunVerb;
+use crate::args::NameVerb;
 use crate::progress::Talk;
 use crate::settings;
-
-#[derive(Debug, Args)]
-pub(crate) struct NameVerb {
-    #[command(flatten)]
-    pub(crate) run: RunVerb,
-    /// Words or phrases to choose from, one a line
-    #[arg(long, value_name = "FILE")]
-    pub(crate) words: PathBuf,
-    /// The sentence that CLIP reads, {} for the word
-    #[arg(long, value_name = "TEXT", default_value = "a photo of a {}")]
-    pub(crate) template: String,
-    /// A CLIP model, for runs of another encoder: a file, or hf:OWNER/REPO
-    #[arg(long, value_name = "FILE|hf:OWNER/REPO")]
-    pub(crate) weights: Option<String>,
-}
 
 /// Prints the table that it also writes to `names.csv`.
 pub(crate) fn name(args: &NameVerb, json: bool, talk: &Talk) -> Result<Outcome> {

@@ -4,32 +4,33 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sporeprint::config::{PretrainConfig, RunConfig};
+use sporeprint::config::{Overlay, PretrainConfig, RunConfig};
 use sporeprint::progress::Observer;
 use sporeprint::run::{Existing, RunDir, Session};
 use sporeprint::stages::{self, Images};
 
 use super::summary;
 use crate::Outcome;
-use crate::args::{RunArgs, SortArg};
+use crate::args::{OutputArgs, RunArgs, SortArg};
 use crate::listen::Listener;
 use crate::progress::Talk;
 use crate::settings;
 
 /// Everything: scan, pretrain, aggregate, embed, cluster, evaluate, report.
 pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
-    let config = settings::resolve(args, talk)?;
-    let interval = interval(args.checkpoint_every)?;
+    let config = settings::resolve(settings::read(args.config.as_deref())?, flags(args)?, talk)?;
+    let interval = interval(args.output.checkpoint_every)?;
     let (mut session, images) = begin(args, config, talk)?;
     let pictures = |index: usize| images.picture(index);
     let listener = Listener::new(&args.listen, talk, &session.dir, &pictures)?;
-    if args.listen.watch && !args.no_open {
+    let no_open = args.output.no_open;
+    if args.listen.watch && !no_open {
         open_in_browser(&session.dir.report_index(), talk);
     }
     stages::make_codes(&mut session, &images, interval, &listener)?;
-    finish(&mut session, &images, args.cluster.sort, &listener)?;
+    finish(&mut session, &images, args.output.sort, &listener)?;
     summary::print(&session, &images, json)?;
-    if !args.no_open && !args.listen.watch {
+    if !no_open && !args.listen.watch {
         open_in_browser(&session.dir.report_index(), talk);
     }
     Ok(outcome(&images))
@@ -37,26 +38,38 @@ pub(crate) fn run(args: &RunArgs, json: bool, talk: &Talk) -> Result<Outcome> {
 
 /// Scan and auto-encoder only.
 pub(crate) fn pretrain(args: &RunArgs, talk: &Talk) -> Result<Outcome> {
-    let mut config = settings::resolve(args, talk)?;
-    if config.pretrain.epochs == 0 && args.config.is_none() && args.pretrain.pretrain_epochs.is_none() && !args.fast {
+    let (file, mut flags) = (settings::read(args.config.as_deref())?, flags(args)?);
+    if ["pretrain.epochs", "version"].iter().all(|name| file.get(name).is_none())
+        && flags.get("pretrain.epochs").is_none()
+    {
         // A run leaves the stage out unless it is asked for, as it is here.
-        config.pretrain = PretrainConfig::default();
-        settings::pretrain(&mut config, &args.pretrain);
+        flags.set("pretrain.epochs", PretrainConfig::default().epochs as i64);
     }
+    let config = settings::resolve(file, flags, talk)?;
     if config.pretrain.epochs == 0 {
         bail!("found 0 epochs for the auto-encoder, expected 1 or more\nhint: leave --fast or --pretrain-epochs 0 out");
     }
-    if let Some(frozen) = &config.frozen {
-        bail!("--encoder {} is never trained\nhint: `sporeprint run` takes its codes as they are", frozen.name());
-    }
-    config.encoder.check_decoder()?;
-    let interval = interval(args.checkpoint_every)?;
+    let interval = interval(args.output.checkpoint_every)?;
     let (mut session, images) = begin(args, config, talk)?;
     let pictures = |index: usize| images.picture(index);
     let listener = Listener::new(&args.listen, talk, &session.dir, &pictures)?;
     stages::pretrain(&mut session, &images, interval, &listener)?;
     talk.note(&format!("wrote {}", session.dir.autoencoder().display()));
     Ok(outcome(&images))
+}
+
+/// What the flags say of the run's settings.
+fn flags(args: &RunArgs) -> Result<Overlay> {
+    let mut flags = args.settings.settings();
+    let paths = args.paths.iter().map(|path| Ok(settings::absolute(path)?.display().to_string()));
+    flags.set("images.paths", paths.collect::<Result<Vec<String>>>()?);
+    // A file may be of a run that had other images, or codes.
+    ["images.embeddings", "images.names", "images.added"].iter().try_for_each(|setting| flags.unset(setting))?;
+    if args.fast {
+        flags.set("pretrain.epochs", 0);
+        flags.set("aggregate.epochs", 0);
+    }
+    Ok(flags)
 }
 
 /// What `--resume` and `--overwrite` say about work that is there.
@@ -69,11 +82,12 @@ pub(crate) fn existing(resume: bool, overwrite: bool) -> Existing {
 }
 
 fn begin(args: &RunArgs, config: RunConfig, talk: &Talk) -> Result<(Session, Images)> {
-    let existing = existing(args.resume, args.overwrite);
+    let OutputArgs { out, resume, overwrite, .. } = &args.output;
+    let existing = existing(*resume, *overwrite);
     // Looked for before an older run is removed: a path that leads nowhere must cost nothing.
     stages::check_paths(&config)?;
-    let dir = RunDir::new(&args.out);
-    let mut session = Session::start(dir, config, existing).with_context(|| format!("--out {}", args.out.display()))?;
+    let mut session =
+        Session::start(RunDir::new(out), config, existing).with_context(|| format!("--out {}", out.display()))?;
     let images = stages::scan(&mut session, talk)?;
     talk.note(&stages::estimate(&session.config, &images)?);
     Ok((session, images))

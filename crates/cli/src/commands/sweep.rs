@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::Args;
-use sporeprint::config::{ClusterCount, base_of};
+use sporeprint::config::ClusterCount;
 use sporeprint::progress::Observer;
 use sporeprint::run::tables::read_quality;
 use sporeprint::run::{Existing, RunDir, Session, Stage, write_atomically};
@@ -14,28 +13,9 @@ use sporeprint::stages;
 use sporeprint::sweep::{Sweep, Trial, in_words, rank_correlation};
 
 use crate::Outcome;
+use crate::args::SweepVerb;
 use crate::progress::Talk;
 use crate::settings;
-
-/// Try many settings on a folder and rank them without labels
-#[derive(Debug, Args)]
-pub(crate) struct SweepVerb {
-    /// What to try: [settings] for all trials, lists or ranges under [try], `trials` for a random search
-    #[arg(value_name = "SWEEP.toml")]
-    pub(crate) sweep: PathBuf,
-    /// Files, folders (with all below them) or lists (.txt, .csv) of images
-    #[arg(value_name = "PATH", required = true)]
-    pub(crate) paths: Vec<PathBuf>,
-    /// Where the trials' run directories go; trials that are done there are not done again
-    #[arg(short, long, value_name = "DIR", default_value = "sporeprint-sweep")]
-    pub(crate) out: PathBuf,
-    /// Labels to see how well the ranking without labels does: from-dirs, or a CSV with the columns filename and label
-    #[arg(long, value_name = "from-dirs|FILE.csv")]
-    pub(crate) labels: Option<String>,
-    /// Number of clusters, the same for every trial
-    #[arg(short = 'k', long, value_name = "N")]
-    pub(crate) n_clusters: usize,
-}
 
 /// Figures of one trial, by name; larger is better for all of them.
 struct Row {
@@ -54,13 +34,12 @@ pub(crate) fn sweep(args: &SweepVerb, json: bool, talk: &Talk) -> Result<Outcome
     let text = fs_err::read_to_string(&args.sweep)?;
     let named = || format!("{}", args.sweep.display());
     let sweep = Sweep::from_toml(&text).with_context(named)?;
-    let mut base = base_of(&sweep.settings);
-    base.images.paths = args.paths.iter().map(std::path::absolute).collect::<std::io::Result<_>>()?;
-    if let Some(labels) = &args.labels {
-        base.images.labels = settings::labels(labels)?;
-    }
-    base.cluster.n_clusters = ClusterCount::Fixed(args.n_clusters);
-    let trials = sweep.trials(&base).with_context(named)?;
+    let mut fixed = args.labels.settings();
+    let paths = args.paths.iter().map(|path| Ok(settings::absolute(path)?.display().to_string()));
+    fixed.set("images.paths", paths.collect::<Result<Vec<String>>>()?);
+    fixed.set("cluster.n_clusters", toml::Value::try_from(ClusterCount::Fixed(args.n_clusters))?);
+    let trials = sweep.trials(&fixed).with_context(named)?;
+    trials.first().map_or(Ok(()), |trial| trial.config.check_files())?;
     talk.note(&format!("{} trials in {}", trials.len(), args.out.display()));
     for trial in &trials {
         talk.note(&format!("trial {} of {}: {}", trial.number + 1, trials.len(), in_words(&trial.changes)));

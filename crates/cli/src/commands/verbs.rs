@@ -1,6 +1,7 @@
 //! The verbs over a run directory: one stage each, done anew.
 
 use anyhow::{Result, bail};
+use sporeprint::config::Labels;
 use sporeprint::progress::Observer;
 use sporeprint::run::{RunDir, Session, Stage};
 use sporeprint::stages::{self, Images, Probe, StageError};
@@ -11,7 +12,6 @@ use crate::Outcome;
 use crate::args::{AggregateVerb, EvaluateVerb, RunVerb};
 use crate::listen::Listener;
 use crate::progress::Talk;
-use crate::settings;
 
 fn open(verb: &RunVerb) -> Result<(Session, Images)> {
     let session = Session::open(RunDir::new(&verb.run))?;
@@ -28,8 +28,7 @@ pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
             frozen.name()
         );
     }
-    settings::aggregate(&mut session.config, &args.aggregate)?;
-    session.config.check()?;
+    session.config = session.config.with(&args.settings.settings())?;
     session.config.check_images(images.len())?;
     let pictures = |index: usize| images.picture(index);
     let listener = Listener::new(&args.listen, talk, &session.dir, &pictures)?;
@@ -60,15 +59,18 @@ pub(crate) fn embed(args: &RunVerb, talk: &Talk) -> Result<Outcome> {
 pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     let probes = args.probe.iter().map(|name| name.parse()).collect::<Result<Vec<Probe>, _>>()?;
     let (mut session, mut images) = open(&args.run)?;
-    if let Some(text) = &args.labels {
-        images.relabel(&settings::labels(text)?, &session.config)?;
+    let labels = args.labels.settings().get("images.labels").cloned();
+    if let Some(labels) = &labels {
+        let labels: Labels = labels.clone().try_into()?;
+        labels.check_file()?;
+        images.relabel(&labels, &session.config)?;
     }
     if !probes.is_empty() && images.labels().is_none() {
         return Err(StageError::NoLabels.into());
     }
     session.redo_from(Stage::Evaluate);
     stages::evaluate(&mut session, &images, None, talk)?;
-    if args.labels.is_some() {
+    if labels.is_some() {
         stages::save_labels(&session, &images)?;
     }
     if !probes.is_empty() {

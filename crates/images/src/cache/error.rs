@@ -13,7 +13,7 @@ pub enum CacheError {
     },
     /// The cache was made from other files or with other settings.
     #[error(
-        "image cache in {dir} does not fit: {difference}\nhint: give the same images and settings, or start afresh with --overwrite"
+        "image cache in {dir} does not fit: {difference}\nhint: give the same images and settings, or start afresh with `overwrite`"
     )]
     Differs {
         /// Directory of the cache.
@@ -38,7 +38,9 @@ pub enum CacheError {
         source: std::io::Error,
     },
     /// A file of the cache cannot be written.
-    #[error("cannot write image cache {path}: {source}\nhint: choose a directory with space and write permission")]
+    #[error(
+        "cannot write image cache {path}: {source}\nhint: choose a directory with space and write permission by `out`"
+    )]
     Write {
         /// The file or directory.
         path: PathBuf,

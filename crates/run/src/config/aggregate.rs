@@ -1,17 +1,20 @@
 //! Settings of the stage over the memory bank.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{CodeKind, SgdSettings};
 
 /// What the second stage minimises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
-    /// Local Aggregation (Zhuang et al. 2019).
+    /// Local Aggregation: near photographs come nearer (Zhuang et al. 2019).
     #[default]
     LocalAggregation,
-    /// Instance recognition (Wu et al. 2018).
+    /// Instance recognition: each photograph is told from all others (Wu et al. 2018).
     Instance,
     /// Cluster hardness (deep embedded clustering, Xie et al. 2016).
     ClusterHardness,
@@ -19,6 +22,7 @@ pub enum Objective {
 
 /// The form of Local Aggregation where published implementations differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
     /// Bank updated after the loss, `epsilon` 1e-7.
@@ -30,12 +34,13 @@ pub enum Variant {
 
 /// How the memory bank starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum BankStart {
-    /// Evaluation-mode codes of all images.
+    /// The codes that the network has for the images before training.
     #[default]
     Codes,
-    /// Uniform on the sphere.
+    /// Random directions, as published.
     Random,
 }
 
@@ -52,18 +57,20 @@ pub enum HeadStart {
 
 /// Statistics that batch norm takes while the stage over the memory bank trains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum NormStatistics {
     /// Those of each batch; the running ones follow.
     #[default]
     Batch,
-    /// Those that came with the weights, which stay. Codes that rest on the statistics of a small folder's views can be worse
-    /// even where nothing else has changed (`benches/RESULTS.md`).
+    /// Those that came with the weights.
+    // Codes that rest on the statistics of a small folder's views can be worse even where nothing else has changed
+    // (`benches/RESULTS.md`).
     Frozen,
-    /// Those of the folder, taken once before training, which stay.
+    /// Those of the folder, taken once before training.
     Adapted,
-    /// `Adapted` where the pictures are of another make (enlarged, blurred, noisy) than those of the weights, else `Frozen`: for
-    /// weights of which nobody knows whether they have seen such pictures.
+    /// Adapted where the pictures are of another make (enlarged, blurred, noisy) than those of the weights, else frozen.
+    // For weights of which nobody knows whether they have seen such pictures.
     Choose,
 }
 
@@ -75,6 +82,24 @@ pub enum Refresh {
     Epochs(usize),
     /// Before every n-th step.
     Steps(usize),
+}
+
+/// A word that says no [`Refresh`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a number of epochs such as 2, or of steps such as 10-steps")]
+pub struct NoRefresh;
+
+impl FromStr for Refresh {
+    type Err = NoRefresh;
+
+    /// `2` for epochs, `10-steps` for steps.
+    fn from_str(text: &str) -> Result<Self, NoRefresh> {
+        match text.strip_suffix("-steps") {
+            Some(number) => number.parse().map(Self::Steps),
+            None => text.parse().map(Self::Epochs),
+        }
+        .map_err(|_| NoRefresh)
+    }
 }
 
 /// Settings of the stage over the memory bank.
@@ -134,10 +159,4 @@ pub struct AggregateConfig {
     pub half_size: f64,
     /// Half-size crops of each visit beside the full one, each at a quarter of its price.
     pub small_crops: usize,
-}
-
-impl Default for AggregateConfig {
-    fn default() -> Self {
-        Self::from_scratch()
-    }
 }

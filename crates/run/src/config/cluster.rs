@@ -1,8 +1,12 @@
 //! Settings of the clusters at the end.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
+use super::error::{at_least, check, not_negative};
 
 /// Number of clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,33 +18,49 @@ pub enum ClusterCount {
     Fixed(usize),
 }
 
+/// A word that says no [`ClusterCount`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a number or auto")]
+pub struct NoClusterCount;
+
+impl FromStr for ClusterCount {
+    type Err = NoClusterCount;
+
+    /// `auto` or a number.
+    fn from_str(text: &str) -> Result<Self, NoClusterCount> {
+        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Fixed).map_err(|_| NoClusterCount) }
+    }
+}
+
 /// How rows become clusters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// k-means; by mini-batches above [`ClusterConfig::mini_batch_above`] rows.
+    /// k-means; by mini-batches for very many images.
     #[default]
     Kmeans,
     /// k-means of directions.
     Spherical,
-    /// Mini-batch k-means whatever the number of rows.
+    /// k-means that looks at samples, whatever the number of images.
     Minibatch,
     /// k-means in two levels, for thousands of clusters.
     Hierarchical,
     /// k-means with clusters of bounded size.
     Balanced,
-    /// Agglomerative, Ward's linkage.
+    /// Agglomerative, by Ward's linkage.
     Ward,
-    /// Agglomerative, average linkage.
+    /// Agglomerative, by average linkage.
     Average,
-    /// By density; finds the number of clusters itself and leaves noise (-1).
+    /// By density: finds the number of clusters itself and leaves noise (-1).
     Hdbscan,
-    /// Many k-means partitions agreed upon: co-association of neighbours, then spectral clustering.
+    /// What many groupings by k-means agree upon.
     Consensus,
 }
 
 /// What the method sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Space {
     /// The codes as they are.
@@ -49,31 +69,32 @@ pub enum Space {
     Pca,
     /// The codes after some rounds of diffusion over the graph of mutual neighbours.
     Diffusion,
-    /// Eigenvectors of that graph; with k-means this is spectral clustering.
+    /// Eigenvectors of that graph: with kmeans, spectral clustering.
     Spectral,
-    /// UMAP.
+    /// UMAP of the codes, which draws near ones together.
     Umap,
 }
 
 /// What near means among the codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Geometry {
-    /// Direction counts: rows are scaled to unit length, their mean taken off (see [`ClusterConfig::center`]) and scaled
-    /// again.
+    /// When they point the same way: unit codes, from which their mean is taken off.
     #[default]
     Cosine,
-    /// Rows are taken as they are.
+    /// When they are close as they are.
     Euclidean,
 }
 
 /// What a head on the final codes learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum HeadObjective {
-    /// A cluster for each row, the same for its neighbours: SCAN's loss.
+    /// A cluster for each image, the same for its neighbours (SCAN).
     Scan,
-    /// The same by TEMI's loss, which does not force clusters of one size.
+    /// The same by TEMI's loss, for clusters of uneven size.
     Temi,
     /// New codes by Local Aggregation over a memory bank, which are then clustered.
     LocalAggregation,
@@ -181,48 +202,33 @@ impl ClusterConfig {
         self.method == Method::Kmeans && self.space(n) == Space::Codes
     }
 
-    /// The first setting outside its range: flag, what was found, what can be given, hint.
-    pub(super) fn fault(&self) -> Option<(&'static str, String, &'static str, &'static str)> {
-        let needs_graph = matches!(self.space, Some(Space::Codes | Space::Pca)) && !self.features.is_empty();
-        let zero = |flag, value: usize, hint| (value == 0).then(|| (flag, value.to_string(), "1 or more", hint));
-        let strength = self.diffusion_strength;
-        zero("--n-init", self.n_init, "10 is usual")
-            .or_else(|| zero("--components", self.components.unwrap_or(1), "10 to 50 are usual"))
-            .or_else(|| zero("--graph-neighbors", self.graph_neighbors, "10 to 30 are usual"))
-            .or_else(|| zero("--partitions", self.n_partitions, "20 is usual"))
-            .or_else(|| match self.n_clusters {
-                ClusterCount::Fixed(k) if k == 0 => {
-                    Some(("--n-clusters", k.to_string(), "1 or more, or auto", "give the number of groups you expect"))
-                }
-                _ => None,
-            })
-            .or_else(|| {
-                let bad = !(1..=2).contains(&self.head_layers);
-                bad.then(|| ("--head-layers", self.head_layers.to_string(), "1 or 2", "1 is usual"))
-            })
-            .or_else(|| {
-                let both = self.head.is_some() && self.method == Method::Hdbscan;
-                let hint = "heads give every row a cluster: leave --head out, or take another method";
-                both.then(|| ("--head", "a head after --method hdbscan".to_owned(), "none there", hint))
-            })
-            .or_else(|| {
-                let size = self.min_cluster_size.filter(|&size| size < 2)?;
-                Some(("--min-cluster-size", size.to_string(), "2 or more", "5 to 50 are usual"))
-            })
-            .or_else(|| {
-                let outside = !(0.0..=1.0).contains(&strength);
-                outside.then(|| ("--diffusion-strength", strength.to_string(), "0 to 1", "0.5 is usual"))
-            })
-            .or_else(|| {
-                let bad = !(self.slack.is_finite() && self.slack >= 0.0);
-                bad.then(|| ("--slack", self.slack.to_string(), "0 or more", "0.1 is usual"))
-            })
-            .or_else(|| {
-                needs_graph.then(|| {
-                    let found = format!("{} file(s)", self.features.len());
-                    let hint = "kinds of codes are joined as graphs: add --space diffusion, spectral or umap";
-                    ("--features", found, "a space that is made from a graph", hint)
-                })
-            })
+    /// What the method sees whatever the number of rows; nothing where that decides.
+    pub(super) fn only_space(&self) -> Option<Space> {
+        (self.space(0) == self.space(*UMAP_PAYS.start())).then(|| self.space(0))
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let hint = "give the number of groups you expect";
+        if let ClusterCount::Fixed(k) = self.n_clusters {
+            check(k >= 1, "cluster.n_clusters", k, "1 or more, or auto", hint)?;
+        }
+        at_least(1, "cluster.n_init", self.n_init, "10 is usual")?;
+        at_least(1, "cluster.max_iter", self.max_iter, "100 is usual")?;
+        at_least(1, "cluster.components", self.components.unwrap_or(1), "10 to 50 are usual")?;
+        at_least(1, "cluster.graph_neighbors", self.graph_neighbors, "10 to 30 are usual")?;
+        at_least(1, "cluster.n_partitions", self.n_partitions, "20 is usual")?;
+        at_least(2, "cluster.min_cluster_size", self.min_cluster_size.unwrap_or(2), "5 to 50 are usual")?;
+        let (layers, strength) = (self.head_layers, self.diffusion_strength);
+        check((1..=2).contains(&layers), "cluster.head_layers", layers, "1 or 2", "1 is usual")?;
+        check((0.0..=1.0).contains(&strength), "cluster.diffusion_strength", strength, "0 to 1", "0.5 is usual")?;
+        not_negative("cluster.slack", self.slack, "0.1 is usual")?;
+        let both = self.head.is_some() && self.method == Method::Hdbscan;
+        let hint = "heads give every row a cluster: leave `cluster.head` out, or take another `cluster.method`";
+        check(!both, "cluster.head", "a head after hdbscan", "none there", hint)?;
+        let no_graph = matches!(self.space, Some(Space::Codes | Space::Pca)) && !self.features.is_empty();
+        let found = format!("{} file(s)", self.features.len());
+        let hint = "kinds of codes are joined as graphs: take `cluster.space` diffusion, spectral or umap, or put \
+                    `cluster.features` back";
+        check(!no_graph, "cluster.features", found, "a space that is made from a graph", hint)
     }
 }

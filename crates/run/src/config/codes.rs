@@ -4,19 +4,20 @@ use serde::{Deserialize, Serialize};
 
 /// One kind of codes of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum CodeKind {
-    /// The merged feature map of the encoder before it was trained on the folder.
+    /// The network's before it was trained on the folder.
     Untouched,
     /// The same with batch-norm statistics of the folder.
     Adapted,
-    /// The merged feature map of the trained encoder.
+    /// The trained network's.
     Backbone,
-    /// The encoder's before Local Aggregation beside the trained one's, of equal weight: they err differently.
+    /// Those before training and after it beside each other, of equal weight: they err differently.
     Ensemble,
-    /// The linear head's output.
+    /// Those of the linear layer that it was trained with.
     Head,
-    /// The backbone's beside edges, colours and patches.
+    /// The trained network's beside edges, colours and patches.
     Fused,
 }
 

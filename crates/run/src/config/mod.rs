@@ -1,15 +1,21 @@
-//! Settings of a run: each default with its reason, checked once before any work, kept as `config.toml`.
+//! Settings of a run: each default with its reason, made by one function ([`RunConfig::resolve`]), checked once before any work, kept
+//! as `config.toml`.
 
 mod aggregate;
+mod check;
 mod cluster;
 mod codes;
 mod error;
 mod frozen;
+mod names;
 mod network;
+mod overlay;
 mod recipe;
+mod resolve;
 mod schedule;
 mod sgd;
 mod train_encoder;
+mod unheard;
 mod weights_source;
 
 use std::path::PathBuf;
@@ -20,16 +26,17 @@ use sporeprint_images::{CacheConfig, CodeView, Factor, ViewConfig, content_hash}
 use crate::Stage;
 use error::check;
 
-pub use aggregate::{AggregateConfig, BankStart, HeadStart, NormStatistics, Objective, Refresh, Variant};
-pub use cluster::{ClusterConfig, ClusterCount, Geometry, HeadObjective, Method, Space};
+pub use aggregate::{AggregateConfig, BankStart, HeadStart, NoRefresh, NormStatistics, Objective, Refresh, Variant};
+pub use cluster::{ClusterConfig, ClusterCount, Geometry, HeadObjective, Method, NoClusterCount, Space};
 pub use codes::CodeKind;
-pub use error::ConfigError;
+pub use error::{ConfigError, Unheard};
 pub use frozen::{FrozenConfig, OnnxConfig, PixelsConfig, SimpleConfig, TokenCode, VisionTransformerConfig};
+pub use names::setting_names;
 pub use network::{
     Architecture, EncoderConfig, Family, Merge, NetworkError, RESNET18, RESNET34, RESNET50, ResNetPlan, Stem, VGG11,
     VGG13, VGG16, VGG19, VggStage, scaled,
 };
-pub use recipe::{base_of, from_toml, overlaid};
+pub use overlay::Overlay;
 pub use schedule::{LearningRate, Schedule};
 pub use sgd::{Decay, SgdConfig, SgdSettings};
 pub use train_encoder::TrainEncoderConfig;
@@ -98,6 +105,19 @@ pub enum Labels {
     Table(PathBuf),
 }
 
+impl std::str::FromStr for Labels {
+    type Err = std::convert::Infallible;
+
+    /// `none`, `from-dirs` or the path of a table.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "none" => Self::None,
+            "from-dirs" => Self::FromDirs,
+            path => Self::Table(path.into()),
+        })
+    }
+}
+
 /// Settings of the auto-encoder stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -112,26 +132,6 @@ pub struct PretrainConfig {
     pub freeze_encoder: bool,
     /// Seed of the weights and of the shuffling follows the run's; views are drawn as for aggregation when set.
     pub views: bool,
-}
-
-impl Default for RunConfig {
-    fn default() -> Self {
-        Self {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            seed: 0,
-            images: ImagesConfig::default(),
-            encoder: recipe::small_network(),
-            frozen: None,
-            weights: WeightsSource::default(),
-            // What it learns does not help the codes of a folder of thousands (`benches/RESULTS.md`).
-            pretrain: PretrainConfig { epochs: 0, ..PretrainConfig::default() },
-            aggregate: AggregateConfig::default(),
-            views: ViewConfig::default(),
-            code_views: 1,
-            ignore: Vec::new(),
-            cluster: ClusterConfig::default(),
-        }
-    }
 }
 
 impl Default for PretrainConfig {
@@ -157,60 +157,6 @@ impl RunConfig {
     /// How photographs become the pictures that the encoder takes.
     pub fn cache(&self) -> CacheConfig {
         self.frozen.as_ref().map_or_else(|| CacheConfig::new(self.encoder.image_size), FrozenConfig::cache)
-    }
-
-    /// Checks every setting that does not depend on the images.
-    ///
-    /// # Errors
-    /// The first setting that cannot work, with what would.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        match &self.frozen {
-            Some(frozen) => frozen.check()?,
-            None => self.encoder.check()?,
-        }
-        let a = &self.aggregate;
-        for (flag, batch) in [("--pretrain-batch-size", self.pretrain.batch_size), ("--batch-size", a.batch_size)] {
-            check(
-                batch >= 2,
-                flag,
-                batch,
-                "2 or more",
-                "batch norm needs more than one image to take statistics over",
-            )?;
-        }
-        for (flag, sgd) in [("--pretrain-learning-rate", &self.pretrain.sgd), ("--learning-rate", &a.sgd)] {
-            let rate = sgd.learning_rate;
-            check(rate.is_finite() && rate > 0.0, flag, rate, "a positive number", "0.01 is a good start")?;
-            let momentum = sgd.momentum;
-            check((0.0..1.0).contains(&momentum), "--momentum", momentum, "0 or more, under 1", "0.9 is usual")?;
-            let decay = sgd.weight_decay;
-            check(decay.is_finite() && decay >= 0.0, "--weight-decay", decay, "0 or more", "1e-4 is usual")?;
-        }
-        let t = a.temperature.unwrap_or(1.0);
-        check(t.is_finite() && t > 0.0, "--temperature", t, "a positive number", "the paper takes 0.07")?;
-        let mixing = a.mixing_rate;
-        check(mixing > 0.0 && mixing <= 1.0, "--mixing-rate", mixing, "over 0, at most 1", "the paper takes 0.5")?;
-        check(a.clusterings >= 1, "--clusterings", a.clusterings, "1 or more", "3 to 10 are usual")?;
-        let (Refresh::Epochs(every) | Refresh::Steps(every)) = a.refresh;
-        check(every >= 1, "--refresh", every, "1 or more", "once per epoch is usual")?;
-        let share = a.largest_close;
-        check(share > 0.0 && share <= 1.0, "largest_close", share, "over 0, at most 1", "0.3 is usual")?;
-        let average = a.average;
-        check(average.is_finite() && average >= 0.0, "--average", average, "0 or more", "1 looks back one epoch")?;
-        let half = a.half_size;
-        check((0.0..=1.0).contains(&half), "--half-size", half, "0 to 1", "0.5 is half of the epochs")?;
-        let views = self.code_views;
-        check(
-            (1..=3).contains(&views),
-            "--code-views",
-            views,
-            "1 to 3",
-            "3 takes the mirror image and the middle too",
-        )?;
-        if let Some((flag, found, expected, hint)) = self.cluster.fault() {
-            return Err(ConfigError::Value { flag, found, expected: expected.to_owned(), hint });
-        }
-        Ok(())
     }
 
     /// What a view of training may change, with what is to be ignored.
@@ -244,22 +190,23 @@ impl RunConfig {
     pub fn check_images(&self, n_images: usize) -> Result<(), ConfigError> {
         if self.images.embeddings.is_some() {
             let hint = "there is nothing to group";
-            check(n_images >= 2, "--embeddings", format!("{n_images} row(s)"), "2 or more", hint)?;
+            check(n_images >= 2, "images.embeddings", format!("{n_images} row(s)"), "2 or more", hint)?;
         } else {
             let hint = "give more photographs, or check the path";
-            check(n_images >= 2, "PATH", format!("{n_images} readable image(s)"), "2 or more", hint)?;
+            check(n_images >= 2, "images.paths", format!("{n_images} readable image(s)"), "2 or more", hint)?;
         }
         if let ClusterCount::Fixed(k) = self.cluster.n_clusters {
             let expected = format!("at most the number of images, {n_images}");
-            check(k <= n_images, "--n-clusters", k, &expected, "lower it, or use -k auto")?;
+            check(k <= n_images, "cluster.n_clusters", k, &expected, "lower it, or take `cluster.n_clusters = auto`")?;
         }
         let expected = format!("at most the number of images, {n_images}");
         if let Some(m) = self.aggregate.centroids {
-            check((1..=n_images).contains(&m), "--centroids", m, &expected, "about a tenth of the images is usual")?;
+            let hint = "about a tenth of the images is usual";
+            check((1..=n_images).contains(&m), "aggregate.centroids", m, &expected, hint)?;
         }
         if let Some(k) = self.aggregate.background_neighbors {
             let hint = "a quarter of the images is usual";
-            check((1..=n_images).contains(&k), "--background-neighbors", k, &expected, hint)?;
+            check((1..=n_images).contains(&k), "aggregate.background_neighbors", k, &expected, hint)?;
         }
         Ok(())
     }
@@ -280,25 +227,25 @@ mod tests {
     #[test]
     fn the_published_protocols_are_settings_that_work() {
         for text in [include_str!("../../../../configs/article.toml"), include_str!("../../../../configs/paper.toml")] {
-            let config = from_toml(text).expect("a settings file");
-            config.check().expect("settings that work");
+            let file = Overlay::from_toml(text).expect("a settings file");
+            let config = RunConfig::resolve(&file, &Overlay::default()).expect("settings that work");
             assert_ne!(config.aggregate, AggregateConfig::default());
         }
     }
 
     #[test]
-    fn an_image_size_that_cannot_be_halved_is_named_with_its_flag() {
+    fn an_image_size_that_cannot_be_halved_is_named() {
         let encoder = EncoderConfig { image_size: 100, ..EncoderConfig::default() };
-        let config = RunConfig { encoder, ..RunConfig::default() };
+        let config = RunConfig { encoder, ..RunConfig::from_scratch() };
         let error = config.check().expect_err("100 is not a multiple of 32").to_string();
-        assert!(error.contains("--image-size") && error.contains("100") && error.contains("32"), "{error}");
+        assert!(error.contains("`encoder.image_size`") && error.contains("100") && error.contains("32"), "{error}");
     }
 
     #[test]
     fn more_clusters_than_images_are_refused() {
         let mut config = RunConfig::default();
         config.cluster.n_clusters = ClusterCount::Fixed(11);
-        assert!(config.check_images(10).expect_err("11 > 10").to_string().contains("--n-clusters is 11"));
+        assert!(config.check_images(10).expect_err("11 > 10").to_string().contains("`cluster.n_clusters` is 11"));
         assert!(config.check_images(1).expect_err("one image").to_string().contains("1 readable image"));
     }
 

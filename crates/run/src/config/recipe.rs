@@ -3,9 +3,10 @@
 //! Chosen by trials on two of the labelled sets; `benches/RESULTS.md` has every step of it.
 
 use super::{
-    AggregateConfig, Architecture, BankStart, Decay, EncoderConfig, HeadStart, NormStatistics, Objective,
-    PretrainConfig, Refresh, RunConfig, SgdSettings, Variant, WeightsSource,
+    AggregateConfig, Architecture, BankStart, ClusterConfig, Decay, EncoderConfig, HeadStart, ImagesConfig,
+    NormStatistics, Objective, PretrainConfig, Refresh, RunConfig, SgdSettings, Variant, WeightsSource,
 };
+use sporeprint_images::ViewConfig;
 
 /// Temperature of the instance objective: at the paper's 0.07 every image is pushed from its look-alikes.
 const INSTANCE_TEMPERATURE: f32 = 0.5;
@@ -81,6 +82,20 @@ impl AggregateConfig {
         })
     }
 
+    /// Whether any epoch has the instance objective.
+    pub(super) fn has_instance_epochs(&self) -> bool {
+        match self.objective {
+            Objective::Instance => self.epochs > 0,
+            Objective::LocalAggregation => self.epochs > 0 && self.warmup_epochs > 0,
+            Objective::ClusterHardness => false,
+        }
+    }
+
+    /// Whether any epoch has Local Aggregation.
+    pub(super) fn has_local_epochs(&self) -> bool {
+        self.objective == Objective::LocalAggregation && self.epochs > self.warmup_epochs
+    }
+
     /// Background neighbours for a folder of `n_images`: a quarter, 64 to 4096, unless given.
     pub fn background_neighbors(&self, n_images: usize) -> usize {
         let extra = usize::from(self.variant == Variant::Article);
@@ -89,72 +104,56 @@ impl AggregateConfig {
     }
 }
 
-/// Settings from the text of a `config.toml`; what it leaves out keeps the default of its start: from scratch, or from the
-/// weights that it names. A file that says nothing of the network gets the built-in encoder; one that names an architecture
-/// gets it as published, apart from what it says.
-///
-/// # Errors
-/// When the text is not TOML or names a setting that does not exist.
-pub fn from_toml(text: &str) -> Result<RunConfig, toml::de::Error> {
-    let given: toml::Table = toml::from_str(text)?;
-    overlaid(&base_of(&given), given)
-}
-
-/// The settings over which those of a file are laid; see [`from_toml`].
-pub fn base_of(given: &toml::Table) -> RunConfig {
-    let pretrained = given.get("weights").is_some_and(|weights| weights.as_str() != Some("none"));
-    let built_in = given.get("weights").is_some_and(|weights| weights.as_str() == Some("builtin"));
-    let names_network = !built_in && ["weights", "encoder", "frozen"].iter().any(|name| given.contains_key(*name));
-    let mut base = if names_network { RunConfig::starting(pretrained) } else { RunConfig::built_in() };
-    if given.get("encoder").is_some_and(|encoder| encoder.get("architecture").is_some()) {
-        base = base.as_published(EncoderConfig::default().architecture);
-    }
-    base
-}
-
-/// Settings with others, a part of a `config.toml`, laid over them.
-///
-/// # Errors
-/// When one of them does not exist or has another type.
-///
-/// # Panics
-/// Never: settings are plain values, which TOML has words for.
-pub fn overlaid(settings: &RunConfig, given: toml::Table) -> Result<RunConfig, toml::de::Error> {
-    let mut settings = toml::Value::try_from(settings).expect("settings serialise");
-    overlay(&mut settings, toml::Value::Table(given));
-    settings.try_into()
-}
-
-/// Tables are merged; anything else that is given replaces what is there.
-fn overlay(settings: &mut toml::Value, given: toml::Value) {
-    match (settings, given) {
-        (toml::Value::Table(settings), toml::Value::Table(given)) => {
-            for (name, value) in given {
-                match settings.get_mut(&name) {
-                    // A table with one key may be an enum's variant, which replaces another.
-                    Some(there) if there.is_table() && value.is_table() && name != "decay" && name != "refresh" => {
-                        overlay(there, value);
-                    }
-                    _ => {
-                        settings.insert(name, value);
-                    }
-                }
-            }
-        }
-        (settings, given) => *settings = given,
-    }
-}
-
 /// A VGG-16 of a quarter of the channels with a 128-d head: on two cores it learns in minutes what the whole one needs hours for.
-pub(super) fn small_network() -> EncoderConfig {
+fn small_network() -> EncoderConfig {
     EncoderConfig { architecture: Architecture::Vgg16Bn, width: 0.25, head_dim: Some(128), ..EncoderConfig::default() }
 }
 
+impl Default for RunConfig {
+    /// The settings of a run without any: fine-tuning of the encoder that comes with the program. Its batch norms keep their
+    /// statistics: it has seen blurred views, so that even enlarged and blurred folders lose by others (`benches/RESULTS.md`).
+    fn default() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: 0,
+            images: ImagesConfig::default(),
+            encoder: EncoderConfig { head_dim: small_network().head_dim, ..EncoderConfig::built_in() },
+            frozen: None,
+            weights: WeightsSource::BuiltIn,
+            // What it learns does not help the codes of a folder of thousands (`benches/RESULTS.md`).
+            pretrain: PretrainConfig { epochs: 0, ..PretrainConfig::default() },
+            aggregate: AggregateConfig::default(),
+            views: ViewConfig::default(),
+            code_views: 3,
+            ignore: Vec::new(),
+            cluster: ClusterConfig::default(),
+        }
+    }
+}
+
+impl Default for AggregateConfig {
+    /// As [`RunConfig::default`] has it.
+    fn default() -> Self {
+        Self { norm: NormStatistics::Frozen, ..Self::fine_tuning() }
+    }
+}
+
 impl RunConfig {
-    /// The default settings for a start from weights that know photographs, or from the seed.
-    pub fn starting(pretrained: bool) -> Self {
-        let aggregate = if pretrained { AggregateConfig::fine_tuning() } else { AggregateConfig::from_scratch() };
-        Self { aggregate, ..Self::default() }
+    /// A start from weights drawn from the seed: a small VGG-16 without the auto-encoder.
+    pub fn from_scratch() -> Self {
+        Self { aggregate: AggregateConfig::from_scratch(), ..Self::from_weights() }
+    }
+
+    /// A start from weights of a file, which is still to be named: the same network, trained by the recipe for weights that know
+    /// photographs.
+    pub fn from_weights() -> Self {
+        Self {
+            encoder: small_network(),
+            weights: WeightsSource::None,
+            aggregate: AggregateConfig::fine_tuning(),
+            code_views: 1,
+            ..Self::default()
+        }
     }
 
     /// These settings for an architecture that is asked for: built as published, a VGG with its auto-encoder first.
@@ -162,64 +161,10 @@ impl RunConfig {
     pub fn as_published(self, architecture: Architecture) -> Self {
         let image_size = self.encoder.image_size;
         let encoder = EncoderConfig { architecture, image_size, ..EncoderConfig::default() };
-        Self { encoder, pretrain: PretrainConfig::default(), ..self }
-    }
-
-    /// The settings of a run without any: fine-tuning of the encoder that comes with the program. Its batch norms keep their
-    /// statistics: it has seen blurred views, so that even enlarged and blurred folders lose by others (`benches/RESULTS.md`).
-    pub fn built_in() -> Self {
-        let encoder = EncoderConfig { head_dim: small_network().head_dim, ..EncoderConfig::built_in() };
-        let mut settings = Self { encoder, weights: WeightsSource::BuiltIn, code_views: 3, ..Self::starting(true) };
-        settings.aggregate.norm = NormStatistics::Frozen;
-        settings
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_names_weights_gets_the_recipe_for_fine_tuning() {
-        let scratch = from_toml("weights = \"none\"\n[aggregate]\nbatch_size = 8\n").expect("settings");
-        assert_eq!(scratch.aggregate, AggregateConfig { batch_size: 8, ..AggregateConfig::from_scratch() });
-        let tuned =
-            from_toml("weights = \"net.safetensors\"\n[aggregate.sgd]\nlearning_rate = 0.5\n").expect("settings");
-        assert_eq!(tuned.aggregate.epochs, AggregateConfig::fine_tuning().epochs);
-        assert!((tuned.aggregate.sgd.learning_rate - 0.5).abs() <= 1e-12);
-        assert!((tuned.aggregate.sgd.momentum - 0.9).abs() <= 1e-12);
-    }
-
-    #[test]
-    fn a_named_architecture_is_as_published_and_a_vgg_has_its_auto_encoder_first() {
-        let config = from_toml("[encoder]\narchitecture = \"vgg16-bn\"\n").expect("settings");
-        assert_eq!(config.encoder, EncoderConfig::default());
-        assert_eq!(config.pretrain, PretrainConfig::default());
-        let own = from_toml("weights = \"none\"\n").expect("settings");
-        assert_eq!((own.encoder, own.pretrain.epochs), (small_network(), 0));
-    }
-
-    #[test]
-    fn a_file_without_a_network_gets_the_built_in_encoder() {
-        let config = from_toml("seed = 3\n").expect("settings");
-        assert_eq!(config, RunConfig { seed: 3, ..RunConfig::built_in() });
-        assert_eq!(from_toml("weights = \"builtin\"\n").expect("settings"), RunConfig::built_in());
-        assert_eq!(from_toml(&toml::to_string(&config).expect("serialises")).expect("settings"), config);
-    }
-
-    #[test]
-    fn settings_that_were_written_out_come_back_as_they_were() {
-        for head_dim in [None, Some(32)] {
-            let mut config = RunConfig::starting(false);
-            config.encoder.head_dim = head_dim;
-            assert_eq!(from_toml(&toml::to_string(&config).expect("serialises")).expect("settings"), config);
+        let mut pretrain = PretrainConfig::default();
+        if !architecture.has_decoder() {
+            pretrain.epochs = 0;
         }
-    }
-
-    #[test]
-    fn unknown_settings_are_refused_and_variants_replaced() {
-        assert!(from_toml("[aggregate]\nno_such = 1\n").is_err());
-        let step = from_toml("[aggregate.sgd]\ndecay = { step = { every = 2.0, factor = 0.1 } }\n").expect("settings");
-        assert_eq!(step.aggregate.sgd.decay, Decay::Step { every: 2.0, factor: 0.1 });
+        Self { encoder, pretrain, ..self }
     }
 }

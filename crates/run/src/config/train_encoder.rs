@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, ConfigError, EncoderConfig, SgdSettings, Stem, check};
+use super::error::check;
+use super::overlay::merge;
+use super::{Architecture, ConfigError, EncoderConfig, Overlay, SgdSettings, Stem};
 use sporeprint_images::ViewConfig;
 
 /// How an encoder is trained with labels.
@@ -78,6 +80,16 @@ impl Default for TrainEncoderConfig {
 }
 
 impl TrainEncoderConfig {
+    /// These settings with given ones laid over them.
+    ///
+    /// # Errors
+    /// - a setting that does not exist or has another type
+    pub fn with(&self, given: &Overlay) -> Result<Self, ConfigError> {
+        let mut settings = toml::Table::try_from(self).expect("settings are plain values, which TOML has words for");
+        merge(&mut settings, &given.given);
+        Ok(settings.try_into()?)
+    }
+
     /// Side of the views in an epoch, counted from 0.
     pub fn size_in(&self, epoch: usize) -> usize {
         if epoch < self.small_epochs { self.small_size } else { self.encoder.image_size }
@@ -95,24 +107,19 @@ impl TrainEncoderConfig {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.encoder.check()?;
         EncoderConfig { image_size: self.small_size, ..self.encoder.clone() }.check()?;
-        check(self.epochs >= 1, "--epochs", self.epochs, "1 or more", "40 is a good start")?;
-        check(self.batch_size >= 2, "--batch-size", self.batch_size, "2 or more", "128 is usual")?;
+        check(self.epochs >= 1, "epochs", self.epochs, "1 or more", "40 is a good start")?;
+        check(self.batch_size >= 2, "batch_size", self.batch_size, "2 or more", "128 is usual")?;
         let rate = self.sgd.learning_rate;
-        check(rate.is_finite() && rate > 0.0, "--learning-rate", rate, "a positive number", "0.1 is usual")?;
+        check(rate.is_finite() && rate > 0.0, "sgd.learning_rate", rate, "a positive number", "0.1 is usual")?;
         let hold_out = self.hold_out;
-        check((0.0..0.9).contains(&hold_out), "--hold-out", hold_out, "0 or more, under 0.9", "0.02 is enough")?;
+        check((0.0..0.9).contains(&hold_out), "hold_out", hold_out, "0 or more, under 0.9", "0.02 is enough")?;
         let smoothing = self.label_smoothing;
-        check((0.0..1.0).contains(&smoothing), "--label-smoothing", smoothing, "0 or more, under 1", "0.1 is usual")?;
+        check((0.0..1.0).contains(&smoothing), "label_smoothing", smoothing, "0 or more, under 1", "0.1 is usual")?;
         let weight = self.instance_weight;
-        check(weight.is_finite() && weight >= 0.0, "--instance-weight", weight, "0 or more", "0 leaves it out")?;
+        check(weight.is_finite() && weight >= 0.0, "instance_weight", weight, "0 or more", "0 leaves it out")?;
         let decay = self.average;
-        check((0.0..1.0).contains(&decay), "--average", decay, "0 or more, under 1", "0.998 is usual")?;
-        self.views.check().map_err(|found| ConfigError::Value {
-            flag: "[views]",
-            found,
-            expected: "the range it names".to_owned(),
-            hint: "see ARCHITECTURE.md for the recipe of views",
-        })
+        check((0.0..1.0).contains(&decay), "average", decay, "0 or more, under 1", "0.998 is usual")?;
+        self.views.check().map_err(ConfigError::Views)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where weights come from, in the one word that `--weights` takes and `config.toml` keeps.
+//! Where weights come from, in the one word that settings have for it.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};

@@ -99,7 +99,7 @@ fn the_codes_of_a_run_follow_from_what_happened_to_its_encoder() {
 #[test]
 fn what_is_expected_of_settings_is_what_they_ask_for() {
     let expected = |change: &dyn Fn(&mut RunConfig)| {
-        let mut config = RunConfig::built_in();
+        let mut config = RunConfig::default();
         change(&mut config);
         Origin::expected(&config)
     };
@@ -107,7 +107,7 @@ fn what_is_expected_of_settings_is_what_they_ask_for() {
     assert_eq!((plain.start, plain.norm, &plain.training), (Start::BuiltIn, Norm::Kept, &Training::Done));
     assert!(expected(&|config| config.aggregate.epochs = 0).is_as_it_began());
     assert!(expected(&|config| config.aggregate.norm = NormStatistics::Adapted).is_adapted());
-    let from_seed = Origin::expected(&RunConfig::starting(false).as_published(crate::config::Architecture::Vgg16Bn));
+    let from_seed = Origin::expected(&RunConfig::from_scratch().as_published(crate::config::Architecture::Vgg16Bn));
     assert!(from_seed.auto_encoder && !from_seed.knows_photographs());
     assert!(expected(&|config| config.frozen = FrozenConfig::by_name("pixels")).is_as_it_began());
 }

@@ -12,20 +12,20 @@ pub enum SessionError {
     #[error(transparent)]
     Table(#[from] TableError),
     /// Another process holds the lock.
-    #[error("{} is in use by another process\nhint: wait for it, or give another --out", path.display())]
+    #[error("{} is in use by another process\nhint: wait for it, or give another `out`", path.display())]
     InUse {
         /// The run directory.
         path: PathBuf,
     },
     /// There is a run already.
-    #[error("{} holds a run already\nhint: --resume goes on with it, --overwrite starts anew", path.display())]
+    #[error("{} holds a run already\nhint: `resume` goes on with it, `overwrite` starts anew", path.display())]
     Exists {
         /// The run directory.
         path: PathBuf,
     },
     /// Not a run directory, and not empty.
     #[error(
-        "{} is not empty and holds no run (no config.toml)\nhint: give another --out; files are never removed from \
+        "{} is not empty and holds no run (no config.toml)\nhint: give another `out`; files are never removed from \
          such a folder",
         path.display()
     )]
@@ -50,7 +50,7 @@ pub enum SessionError {
     /// The run was made with other settings.
     #[error(
         "the run in {} was made with other settings:\n{differs}\nhint: resume with the same ones, change a later stage \
-         with its own verb, or start anew with --overwrite",
+         with its own verb, or start anew with `overwrite`",
         path.display()
     )]
     OtherSettings {

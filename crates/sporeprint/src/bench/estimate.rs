@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn images_are_encoded_once_for_each_kind_of_codes_and_view() {
-        let mut run = RunConfig::built_in();
+        let mut run = RunConfig::default();
         // Untouched, backbone and head over three views; the bank and its head.
         assert_eq!(passes(&run), 3 * 3 + 2);
         run.aggregate.norm = NormStatistics::Adapted;
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn twice_the_epochs_take_twice_as_long() {
-        let mut run = RunConfig::default();
+        let mut run = RunConfig::from_scratch();
         (run.pretrain.epochs, run.aggregate.epochs) = (3, 0);
         let speeds = [measured(Work::Decode, 100.0), measured(Work::AutoEncoder, 50.0), measured(Work::Encode, 200.0)];
         let estimate = |run: &RunConfig| Estimate::new(PlannedRun { run, n_images: 1000 }, &speeds);

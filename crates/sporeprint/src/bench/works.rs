@@ -40,7 +40,7 @@ pub enum BenchError {
     Io(#[from] std::io::Error),
     #[error("cannot draw a photograph to decode: {source}")]
     Draw { source: image::ImageError },
-    #[error("--images {found}: expected at least {least}\nhint: neighbours are searched among that many codes")]
+    #[error("{found} images, expected at least {least}\nhint: neighbours are searched among that many codes")]
     Images { found: usize, least: usize },
 }
 

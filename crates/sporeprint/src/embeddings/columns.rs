@@ -156,7 +156,7 @@ fn texts(path: &Path, name: &str, array: &ArrayRef) -> Result<Vec<Option<String>
         DataType::Utf8View => array.as_string_view().iter().map(own).collect(),
         other => {
             let found = format!("column {name} of type {other}");
-            return Err(unfit(path, found, "texts", "convert it, or give the names with --paths"));
+            return Err(unfit(path, found, "texts", "convert it, or give the names by `images.names`"));
         }
     })
 }

@@ -166,9 +166,12 @@ fn the_batch_norms_that_do_not_decay_are_those_of_the_forward_pass() {
 fn what_cannot_be_built_is_refused_with_a_hint() {
     let message = |config: EncoderConfig| config.check().expect_err("cannot be built").to_string();
     let size = message(EncoderConfig { image_size: 100, ..EncoderConfig::default() });
-    assert_eq!(size, "--image-size 100: vgg16-bn expects a positive multiple of 32\nhint: try 96 or 128");
-    assert!(message(EncoderConfig { width: f64::NAN, ..EncoderConfig::default() }).contains("--width"));
-    assert!(message(EncoderConfig { head_dim: Some(0), ..EncoderConfig::default() }).contains("--head-dim"));
+    assert_eq!(
+        size,
+        "`encoder.image_size` is 100, expected a positive multiple of 32 for vgg16-bn\nhint: try 96 or 128"
+    );
+    assert!(message(EncoderConfig { width: f64::NAN, ..EncoderConfig::default() }).contains("`encoder.width`"));
+    assert!(message(EncoderConfig { head_dim: Some(0), ..EncoderConfig::default() }).contains("`encoder.head_dim`"));
     let unknown = "vgg17".parse::<Architecture>().expect_err("there is no such network").to_string();
     assert!(unknown.contains("vgg16-bn, vgg19-bn"), "{unknown}");
     assert_eq!("vgg16_bn".parse::<Architecture>().expect("torchvision's spelling"), Architecture::Vgg16Bn);

@@ -9,7 +9,7 @@ pub enum GroupingError {
     /// A density method finds noise only.
     #[error(
         "found no cluster of {min_cluster_size} or more among {n_rows} images: all are noise\nhint: lower \
-         --min-cluster-size, or use --method kmeans"
+         `cluster.min_cluster_size`, or take `cluster.method = kmeans`"
     )]
     NoClusters {
         /// Images.

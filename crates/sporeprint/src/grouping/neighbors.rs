@@ -25,7 +25,7 @@ impl Grouper<'_> {
         let n = rows.len();
         if n > MANY && self.approximate(n).is_none() {
             self.observer.note(&format!(
-                "comparing {n} images with each other takes the square of their number; --approximate-above {MANY} is \
+                "comparing {n} images with each other takes the square of their number; `cluster.approximate_above = {MANY}` is \
                  faster and says how many neighbours it finds"
             ));
         }

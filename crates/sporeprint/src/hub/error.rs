@@ -14,7 +14,7 @@ pub enum HubError {
     Io(#[from] std::io::Error),
     #[error(
         "{name}: not the name of a model, expected hf:OWNER/REPO or hf:OWNER/REPO/FILE ({reason})\nhint: for instance \
-         `--weights hf:facebook/dinov2-small`"
+         `weights = hf:facebook/dinov2-small`"
     )]
     Name { name: String, reason: &'static str },
     #[error(
@@ -24,7 +24,7 @@ pub enum HubError {
     Offline { reference: Box<HubReference>, folder: PathBuf },
     #[error(
         "{reference}: cannot be downloaded: no connection to {endpoint} ({reason})\nhint: connect once, later runs need no \
-         network; or give a file that you have: --weights FILE"
+         network; or give a file that you have: `weights = FILE`"
     )]
     NoNetwork { reference: Box<HubReference>, endpoint: String, reason: String },
     #[error("{reference}: {endpoint} has no {what}\nhint: check the spelling of owner, repository and file")]
@@ -47,7 +47,7 @@ pub enum HubError {
     Corrupt { reference: Box<HubReference>, file: String, what: &'static str, found: String, expected: String },
     #[error(
         "{reference}: does not say which file, and has no model.safetensors; there are: {}\nhint: give one of them, as in \
-         `--weights {reference}/FILE`",
+         `weights = {reference}/FILE`",
         if files.is_empty() { "no weights at all".to_owned() } else { files.join(", ") }
     )]
     WhichFile { reference: Box<HubReference>, files: Vec<String> },

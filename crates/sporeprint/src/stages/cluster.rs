@@ -137,7 +137,7 @@ fn features(session: &Session, n_rows: usize) -> Result<Vec<Prepared>, StageErro
         if block.len() != n_rows {
             let found = format!("{} rows", block.len());
             let expected = format!("{n_rows}, one for each image of the run");
-            let hint = "--features takes other codes of the same images, in the order of their index";
+            let hint = "`cluster.features` takes other codes of the same images, in the order of their index";
             return Err(EmbeddingsError::Unfit { path: file.clone(), found, expected, hint }.into());
         }
         Ok(Prepared::new(block.rows, block.dim, config))

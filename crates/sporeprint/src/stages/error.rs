@@ -72,8 +72,8 @@ pub enum StageError {
     },
     /// A run made from codes is asked to look at images.
     #[error(
-        "the run in {} was made from codes and has no encoder to look at images with\nhint: give their codes with \
-         --embeddings, made as those of the run were",
+        "the run in {} was made from codes and has no encoder to look at images with\nhint: give their codes by \
+         `images.embeddings`, made as those of the run were",
         run.display()
     )]
     FromEmbeddings {
@@ -122,7 +122,7 @@ pub enum StageError {
     /// Labels to train with are missing.
     #[error(
         "found {n_classes} classes and {unlabelled} images without a label, expected two classes or more and a label \
-         for every image\nhint: give a folder with one sub-folder per class, or --labels FILE.csv"
+         for every image\nhint: give a folder with one sub-folder per class, or `images.labels = FILE.csv`"
     )]
     TooFewClasses {
         /// Classes found.
@@ -132,8 +132,8 @@ pub enum StageError {
     },
     /// Codes are asked for that the run does not have.
     #[error(
-        "--codes {kind}: the run has none, only {has}\nhint: take one of these; what training and --weights left behind \
-         decides which there are"
+        "`aggregate.codes = {kind}`: the run has none, only {has}\nhint: take one of these; what training and `weights` left \
+         behind decides which there are"
     )]
     NoSuchCodes {
         /// What was asked for.
@@ -142,19 +142,19 @@ pub enum StageError {
         has: String,
     },
     /// A measure of codes that is not known.
-    #[error("--probe {found}: unknown measure, expected linear or knn\nhint: `--probe linear,knn` takes both")]
+    #[error("`probe` is {found}, an unknown measure, expected linear or knn\nhint: `probe = linear,knn` takes both")]
     Probe {
         /// What was asked for.
         found: String,
     },
     /// A measure against labels without any.
     #[error(
-        "the images have no labels to measure codes by\nhint: give them with --labels from-dirs or --labels FILE.csv"
+        "the images have no labels to measure codes by\nhint: give them by `images.labels = from-dirs` or `images.labels = FILE.csv`"
     )]
     NoLabels,
     /// A sentence without a place for a word.
     #[error(
-        "--template {found:?} has no place for the word\nhint: write {{}} where it goes, as in \"a photo of a {{}}\""
+        "`template` is {found:?} and has no place for the word\nhint: write {{}} where it goes, as in \"a photo of a {{}}\""
     )]
     Template {
         /// The sentence.
@@ -168,8 +168,8 @@ pub enum StageError {
     },
     /// No network that knows words.
     #[error(
-        "naming clusters needs a CLIP model, and this run has none\nhint: give one with --weights FILE or --weights \
-         hf:openai/clip-vit-base-patch32, or make the run with --encoder clip"
+        "naming clusters needs a CLIP model, and this run has none\nhint: give one by `weights = FILE` or \
+         `weights = hf:openai/clip-vit-base-patch32`"
     )]
     NoClip,
     /// A photograph of the run that cannot be read any more.
@@ -181,7 +181,7 @@ pub enum StageError {
     /// The loss became NaN or infinite.
     #[error(
         "the loss of {stage} is not finite in epoch {epoch}, batch {batch}; its images are:\n  {}\nhint: the last \
-         checkpoint is kept; lower {flag} and use --overwrite, or look at these images",
+         checkpoint is kept; lower `{setting}` and start anew with `overwrite`, or look at these images",
         images.iter().map(|name| crate::run::text::visible(name)).collect::<Vec<_>>().join("\n  ")
     )]
     NotFinite {
@@ -193,8 +193,8 @@ pub enum StageError {
         batch: usize,
         /// Names of the batch's images.
         images: Vec<String>,
-        /// Flag of the learning rate.
-        flag: &'static str,
+        /// The setting of the learning rate.
+        setting: &'static str,
     },
 }
 

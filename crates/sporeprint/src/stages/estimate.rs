@@ -74,7 +74,7 @@ mod tests {
     fn what_is_only_encoded_takes_a_fraction_of_training() {
         let encoder =
             EncoderConfig { architecture: Architecture::Vgg16Bn, image_size: 224, ..EncoderConfig::default() };
-        let mut config = RunConfig { encoder, ..RunConfig::starting(true) };
+        let mut config = RunConfig { encoder, ..RunConfig::from_weights() };
         config.pretrain.epochs = 0;
         let network = config.encoder.init(&Device::flex(), 0).expect("can be built");
         let trained = bytes(&config, &network, 99);

@@ -101,13 +101,13 @@ mod tests {
 
     #[test]
     fn the_longer_a_network_learnt_the_less_simple_features_weigh() {
-        let mut config = RunConfig::starting(false);
+        let mut config = RunConfig::from_scratch();
         let mut at = |epochs| {
             config.aggregate.epochs = epochs;
             weight(&config, 1000)
         };
         let found = [0, 80, 128, 160, 500].map(&mut at);
         assert_eq!(found, [2.0, 2.0, 1.25, 1.0, 1.0]);
-        assert_eq!(weight(&RunConfig::built_in(), 1000), BESIDE_KNOWLEDGE);
+        assert_eq!(weight(&RunConfig::default(), 1000), BESIDE_KNOWLEDGE);
     }
 }

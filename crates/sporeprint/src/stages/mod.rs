@@ -34,7 +34,7 @@ pub use name::{Words, name_clusters};
 pub use pictures::Pictures;
 pub use probe::{Probe, probe};
 pub use sort::sort_into_folders;
-pub use train::{aggregate, aggregate_anew, cluster_anew, embed, pretrain};
+pub use train::{CodesWanted, aggregate, aggregate_anew, cluster_anew, embed, pretrain};
 pub use train_encoder::{TrainedEncoder, train_encoder};
 
 use std::path::{Path, PathBuf};

@@ -203,7 +203,7 @@ mod tests {
         let file = folder.path().join("words.txt");
         fs_err::write(&file, "# kinds\nfly agaric\n\n chanterelle \nfly agaric\n").expect("written");
         assert_eq!(Words::read(&file, "a {}").expect("words").words, ["fly agaric", "chanterelle"]);
-        assert!(Words::read(&file, "a photo").expect_err("no place").to_string().contains("--template"));
+        assert!(Words::read(&file, "a photo").expect_err("no place").to_string().contains("`template`"));
         fs_err::write(&file, "# kinds\n").expect("written");
         assert!(Words::read(&file, "a {}").expect_err("no words").to_string().contains("words.txt"));
     }

@@ -86,8 +86,8 @@ pub fn pretrain(
         device,
     );
     let stage = epoch_loop(session, images, Stage::Pretrain, interval);
-    let flag = "--pretrain-learning-rate";
-    stage.run(&mut learner, true, observer).map_err(|e| named(e, stage.stage, flag, images))?;
+    let setting = "pretrain.sgd.learning_rate";
+    stage.run(&mut learner, true, observer).map_err(|e| named(e, stage.stage, setting, images))?;
     let network = learner.into_network();
     network.save(&session.dir.autoencoder())?;
     draw_reconstructions(&network, session, images)?;
@@ -145,7 +145,9 @@ pub fn aggregate(
         return Ok(session.mark_trained(Origin { training: Training::LeftOut { why }, ..origin })?);
     }
     let stage = epoch_loop(session, images, Stage::Aggregate, interval);
-    stage.run(&mut learner, true, observer).map_err(|e| named(e, stage.stage, "--learning-rate", images))?;
+    stage
+        .run(&mut learner, true, observer)
+        .map_err(|e| named(e, stage.stage, "aggregate.sgd.learning_rate", images))?;
     learner.into_encoder().save(&session.dir.encoder())?;
     session.mark_trained(Origin { training: Training::Done, ..origin })?;
     Ok(remove_all(&session.dir.checkpoints(), "aggregate")?)
@@ -220,6 +222,17 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
     })
 }
 
+/// Which codes are to be clustered anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodesWanted {
+    /// Those that were clustered.
+    Same,
+    /// Those that the program chooses, after others had been asked for.
+    Chosen,
+    /// Of this kind.
+    Of(CodeKind),
+}
+
 /// Clusters a run anew by its settings, which may have changed, and by another kind of its codes if one is named: as it lies
 /// among those that were compared, or computed anew where images were added since.
 ///
@@ -228,13 +241,22 @@ pub fn embed(session: &mut Session, images: &Images, observer: &dyn Observer) ->
 pub fn cluster_anew(
     session: &mut Session,
     images: &Images,
-    kind: Option<CodeKind>,
+    wanted: CodesWanted,
     observer: &dyn Observer,
 ) -> Result<Clustered, StageError> {
     session.config.check_images(images.len())?;
-    let Some(kind) = kind else {
-        embed(session, images, observer)?;
-        return session.anew(Stage::Cluster, |session| make_clusters(session, images, observer));
+    let kind = match wanted {
+        CodesWanted::Same => {
+            embed(session, images, observer)?;
+            return session.anew(Stage::Cluster, |session| make_clusters(session, images, observer));
+        }
+        CodesWanted::Chosen => {
+            return session.anew(Stage::Embed, |session| {
+                embed(session, images, observer)?;
+                make_clusters(session, images, observer)
+            });
+        }
+        CodesWanted::Of(kind) => kind,
     };
     refuse_codes(session)?;
     session.config.aggregate.codes = Some(kind);
@@ -291,15 +313,15 @@ fn epoch_loop(session: &Session, images: &Images, stage: Stage, interval: Durati
     }
 }
 
-/// A loss that is not finite, with the names of the batch's images and the flag of the learning rate.
-pub(super) fn named(error: TrainError, stage: &'static str, flag: &'static str, images: &Images) -> StageError {
+/// A loss that is not finite, with the names of the batch's images and the setting of the learning rate.
+pub(super) fn named(error: TrainError, stage: &'static str, setting: &'static str, images: &Images) -> StageError {
     match error {
         TrainError::NotFinite { images: batch, at } => StageError::NotFinite {
             stage,
             epoch: at.epoch + 1,
             batch: at.batch + 1,
             images: batch.iter().map(|&i| images.entries[i as usize].name.clone()).collect(),
-            flag,
+            setting,
         },
         other => other.into(),
     }

@@ -73,7 +73,7 @@ pub fn train_encoder(
     let network = network.init(&device, config.seed)?;
     let training = epoch_loop(config, &set, dir, interval, &settings)?;
     let mut learner = Classification::new(network, set, config, device);
-    training.run(&mut learner, true, observer).map_err(|error| named(error, STAGE, "--learning-rate", &images))?;
+    training.run(&mut learner, true, observer).map_err(|error| named(error, STAGE, "sgd.learning_rate", &images))?;
     let weights = dir.encoder();
     learner.into_network().without_head().save_described(&weights)?;
     remove_all(&dir.checkpoints(), training.stage)?;

@@ -47,7 +47,7 @@ pub enum CheckpointError {
     },
     /// The checkpoint belongs to other images or settings.
     #[error(
-        "checkpoint {} does not fit this run: {differs}\nhint: use the settings it was made with, or --overwrite to \
+        "checkpoint {} does not fit this run: {differs}\nhint: use the settings it was made with, or `overwrite` to \
          start anew",
         path.display()
     )]

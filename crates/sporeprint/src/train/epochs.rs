@@ -103,7 +103,7 @@ pub enum TrainError {
     #[error(transparent)]
     Table(#[from] TableError),
     /// The person asked to stop; the state is saved.
-    #[error("stopped; the state is saved\nhint: --resume goes on from here")]
+    #[error("stopped; the state is saved\nhint: `resume` goes on from here")]
     Interrupted,
     /// The loss is NaN or infinite. No weight has changed since the last checkpoint's successors.
     #[error("the loss of a batch is not finite")]

@@ -180,14 +180,14 @@ impl Trouble {
                      the rest",
                     percent(controls.overlap)
                 ),
-                "raise --centroids, lower --clusterings or raise --background-neighbors",
+                "raise `aggregate.centroids`, lower `aggregate.clusterings` or raise `aggregate.background_neighbors`",
             ),
             Self::OnlyRepulsion => (
                 format!(
                     "{} of the images have no close neighbour but themselves and are only pushed away",
                     percent(controls.share_only_self)
                 ),
-                "lower --centroids, raise --clusterings or --background-neighbors",
+                "lower `aggregate.centroids`, raise `aggregate.clusterings` or `aggregate.background_neighbors`",
             ),
             Self::NoCloseNeighbours => (
                 format!(
@@ -195,36 +195,36 @@ impl Trouble {
                      codes left the bank behind",
                     percent(controls.share_empty)
                 ),
-                "lower --learning-rate or raise --background-neighbors",
+                "lower `aggregate.sgd.learning_rate` or raise `aggregate.background_neighbors`",
             ),
             Self::NothingToLearn => (
                 format!(
                     "for {} of the images all background neighbours are close ones: loss and gradient are zero",
                     percent(controls.share_everything)
                 ),
-                "raise --centroids or --background-neighbors",
+                "raise `aggregate.centroids` or `aggregate.background_neighbors`",
             ),
             Self::ManySingletons => (
                 format!("{} of the images are alone in their cluster", percent(controls.share_singletons)),
-                "lower --centroids or train the instance stage first (--objective instance)",
+                "lower `aggregate.centroids` or train the instance stage first (`aggregate.objective = instance`)",
             ),
             Self::HugeCluster => (
                 format!("the largest cluster holds {} of the images", percent(controls.largest_cluster)),
-                "raise --centroids, lower --learning-rate or start from better codes (--weights)",
+                "raise `aggregate.centroids`, lower `aggregate.sgd.learning_rate` or start from better codes (`weights`)",
             ),
             Self::BankStandsStill => (
                 format!(
                     "memory bank rows move by {:.1e} per visit: training has ended in fact",
                     controls.bank_movement
                 ),
-                "raise --learning-rate, or stop",
+                "raise `aggregate.sgd.learning_rate`, or stop",
             ),
             Self::CodesAllAlike => (
                 format!(
                     "the mean of all codes has length {:.2}: they all point the same way and neighbours mean little",
                     controls.bank_mean_length
                 ),
-                "use a projection head (--head-dim 128) or lower --learning-rate",
+                "use a projection head (`encoder.head_dim = 128`) or lower `aggregate.sgd.learning_rate`",
             ),
         };
         Explanation { finding, remedy }

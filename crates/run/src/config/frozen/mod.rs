@@ -10,6 +10,7 @@ use sporeprint_images::{CacheConfig, Filter};
 
 use super::ConfigError;
 use super::error::check;
+use super::names::fields;
 
 pub use onnx::OnnxConfig;
 pub use tokens::{TokenCode, VisionTransformerConfig};
@@ -31,7 +32,8 @@ pub enum FrozenConfig {
 }
 
 impl FrozenConfig {
-    /// Names that `--encoder` takes, beside those of [`Architecture`](super::Architecture).
+    /// Names that `encoder.architecture` takes when settings are resolved, beside those of [`Architecture`](super::Architecture) and
+    /// the path of an ONNX file.
     pub const NAMES: &[&str] = &["pixels", "simple", "dinov2", "clip"];
 
     /// The encoder of a name, with its default settings.
@@ -59,6 +61,30 @@ impl FrozenConfig {
         }
     }
 
+    /// The word for it in `frozen.kind`.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Pixels(_) => "pixels",
+            Self::Simple(_) => "simple",
+            Self::Dinov2(_) => "dinov2",
+            Self::Clip(_) => "clip",
+            Self::Onnx(_) => "onnx",
+        }
+    }
+
+    /// The settings that an encoder of a kind hears.
+    pub(super) fn settings_of(kind: &str) -> &'static [&'static str] {
+        match kind {
+            "pixels" => fields::<PixelsConfig>(),
+            "simple" => fields::<SimpleConfig>(),
+            "dinov2" => fields::<VisionTransformerConfig>(),
+            // Its code is the class token's, brought to the space of words.
+            "clip" => &["image_size", "digest"],
+            "onnx" => fields::<OnnxConfig>(),
+            _ => &[],
+        }
+    }
+
     /// Side of the square pictures that it expects, in pixels.
     pub fn image_size(&self) -> usize {
         match self {
@@ -79,44 +105,11 @@ impl FrozenConfig {
         CacheConfig { filter, ..CacheConfig::new(self.image_size()) }
     }
 
-    /// The same encoder for pictures of another size.
-    pub fn set_image_size(&mut self, image_size: usize) {
-        match self {
-            Self::Pixels(config) => config.image_size = image_size,
-            Self::Simple(config) => config.image_size = image_size,
-            Self::Dinov2(config) | Self::Clip(config) => config.image_size = image_size,
-            Self::Onnx(config) => config.image_size = Some(image_size),
-        }
-    }
-
-    /// Sets what an ONNX model's pixels become; whether the encoder lets itself be told.
-    pub fn set_pixel_statistics(&mut self, mean: Option<[f32; 3]>, deviation: Option<[f32; 3]>) -> bool {
-        let Self::Onnx(config) = self else { return false };
-        config.mean = mean.or(config.mean);
-        config.deviation = deviation.or(config.deviation);
-        true
-    }
-
     /// The file that the encoder is, where it is one of its own.
     pub fn model_mut(&mut self) -> Option<&mut PathBuf> {
         match self {
             Self::Onnx(config) => Some(&mut config.model),
             _ => None,
-        }
-    }
-
-    /// Sets which tokens make the code; whether the encoder has a choice of them.
-    pub fn set_tokens(&mut self, tokens: TokenCode) -> bool {
-        match self {
-            Self::Dinov2(config) => {
-                config.tokens = tokens;
-                true
-            }
-            Self::Onnx(config) => {
-                config.tokens = tokens;
-                true
-            }
-            Self::Pixels(_) | Self::Simple(_) | Self::Clip(_) => false,
         }
     }
 

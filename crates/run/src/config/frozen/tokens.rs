@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which tokens of a vision transformer make the code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenCode {
     /// The class token: what the network was trained to describe a picture by.

@@ -28,7 +28,7 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// Every architecture with the name that `--encoder` takes.
+    /// Every architecture with its name in settings.
     pub const ALL: [(&'static str, Self); 7] = [
         ("vgg11-bn", Self::Vgg11Bn),
         ("vgg13-bn", Self::Vgg13Bn),
@@ -39,7 +39,7 @@ impl Architecture {
         ("resnet50", Self::ResNet50),
     ];
 
-    /// The name that `--encoder` takes and `config.toml` keeps.
+    /// Its name in settings.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, architecture)| *architecture == self).map_or("", |(name, _)| name)
     }

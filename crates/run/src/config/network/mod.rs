@@ -13,17 +13,19 @@ use super::FrozenConfig;
 
 /// How a feature map becomes a code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Merge {
-    /// The mean over height and width: one value per channel, the same dimension for every image size.
+    /// The mean over height and width: one number per channel, for images of any size.
     #[default]
     Mean,
-    /// All values in the order channel, row, column.
+    /// All numbers, by channel, row and column.
     Flatten,
 }
 
 /// How a ResNet begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stem {
     /// 7x7 of stride 2, then pooling, as published for 224 pixels: the map has a 32nd of the image's side.
@@ -78,7 +80,7 @@ pub struct EncoderConfig {
 }
 
 impl Default for EncoderConfig {
-    /// The article's encoder at 64 pixels.
+    /// A network as published, by default the article's, at 64 pixels. What a run takes is [`RunConfig::default`](super::RunConfig).
     fn default() -> Self {
         Self {
             architecture: Architecture::Vgg16Bn,
@@ -167,21 +169,26 @@ impl EncoderConfig {
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum NetworkError {
     #[error(
-        "--encoder {name}: unknown architecture, expected one of {}; never trained: {}\nhint: `vgg16-bn` is the \
-         article's",
+        "`encoder.architecture` is {name}, an unknown architecture, expected one of {}; never trained: {}, a file \
+         MODEL.onnx\nhint: vgg16-bn is the article's",
         Architecture::ALL.map(|(name, _)| name).join(", "),
         FrozenConfig::NAMES.join(", ")
     )]
     UnknownArchitecture { name: String },
-    #[error("--width {found}: expected a positive number\nhint: 1 is the published network, 0.5 half its channels")]
+    #[error(
+        "`encoder.width` is {found}, expected a positive number\nhint: 1 is the published network, 0.5 half its channels"
+    )]
     Width { found: f64 },
-    #[error("--image-size {found}: {architecture} expects a positive multiple of {step}\nhint: try {below} or {above}")]
+    #[error(
+        "`encoder.image_size` is {found}, expected a positive multiple of {step} for {architecture}\nhint: try {below} or \
+         {above}"
+    )]
     ImageSize { architecture: Architecture, found: usize, step: usize, below: usize, above: usize },
-    #[error("--head-dim 0: expected at least 1\nhint: leave it out for codes without a head")]
+    #[error("`encoder.head_dim` is 0, expected 1 or more\nhint: put it back for codes without a head")]
     Head,
     #[error(
-        "--encoder {architecture}: the auto-encoder needs pooling indices, which only the VGGs have\n\
-         hint: name a VGG, such as `--encoder vgg16-bn`; `--weights none` without `--encoder` takes a small one"
+        "`encoder.architecture = {architecture}`: the auto-encoder needs pooling indices, which only the VGGs have\n\
+         hint: name a VGG, such as `encoder.architecture = vgg16-bn`; `weights = none` without a name takes a small one"
     )]
     NoDecoder { architecture: Architecture },
 }

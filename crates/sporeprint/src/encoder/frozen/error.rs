@@ -16,16 +16,18 @@ pub enum FrozenError {
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
-    #[error("--encoder {encoder} needs weights\nhint: give --weights FILE, or --weights {hub} to download them once")]
+    #[error(
+        "`encoder.architecture = {encoder}` needs weights\nhint: give `weights = FILE`, or `weights = {hub}` to download them once"
+    )]
     NoWeights { encoder: &'static str, hub: &'static str },
     #[error(
         "{path}: not the weights that the run was made with: its bytes have changed\nhint: put the old file back, or make \
-         the run anew with --overwrite"
+         the run anew with `overwrite`"
     )]
     OtherWeights { path: PathBuf },
     #[error(
         "{folder}: no vocabulary beside the weights, expected vocab.json and merges.txt, or tokenizer.json\nhint: download \
-         them from where the weights came from; --weights hf:OWNER/REPO brings them along"
+         them from where the weights came from; `weights = hf:OWNER/REPO` brings them along"
     )]
     NoVocabulary { folder: PathBuf },
     #[error("{path}: not a vocabulary of CLIP's kind: {reason}\nhint: take the file that belongs to the weights")]
@@ -33,7 +35,7 @@ pub enum FrozenError {
     #[error(transparent)]
     Patches(#[from] crate::encoder::simple::PatchError),
     #[error(
-        "{path}: does not hold what `--encoder simple` learns from a folder\nhint: make the run anew with --overwrite"
+        "{path}: does not hold what `encoder.architecture = simple` learns from a folder\nhint: make the run anew with `overwrite`"
     )]
     NotFitted { path: PathBuf },
     #[error(
@@ -54,14 +56,14 @@ pub enum FrozenError {
          ORT_DYLIB_PATH to the file of another one"
     )]
     OnnxRuntime { library: PathBuf, reason: String },
-    #[error("{flag} is {found}, expected {expected}\nhint: {hint}")]
-    Value { flag: &'static str, found: String, expected: String, hint: &'static str },
+    #[error("`{setting}` is {found}, expected {expected}\nhint: {hint}")]
+    Value { setting: &'static str, found: String, expected: String, hint: &'static str },
 }
 
 /// Checks one setting.
 pub(crate) fn check_value(
     ok: bool,
-    flag: &'static str,
+    setting: &'static str,
     found: impl ToString,
     expected: impl ToString,
     hint: &'static str,
@@ -69,5 +71,5 @@ pub(crate) fn check_value(
     if ok {
         return Ok(());
     }
-    Err(FrozenError::Value { flag, found: found.to_string(), expected: expected.to_string(), hint })
+    Err(FrozenError::Value { setting, found: found.to_string(), expected: expected.to_string(), hint })
 }

@@ -16,7 +16,7 @@ use crate::encoder::FrozenError;
 use crate::encoder::weights::WeightFile;
 
 /// Hint where a file is no CLIP.
-const NOT_A_CLIP: &str = "`--encoder clip` reads CLIP models of transformers (`CLIPModel`), OpenAI and OpenCLIP with both towers and their projections";
+const NOT_A_CLIP: &str = "`encoder.architecture = clip` reads CLIP models of transformers (`CLIPModel`), OpenAI and OpenCLIP with both towers and their projections";
 
 /// Opens CLIP's tower of pictures.
 ///

@@ -18,8 +18,8 @@ use crate::encoder::{FrozenEncoder, FrozenError, WeightsError};
 use crate::images::RgbView;
 
 /// Hint where a file is no vision transformer.
-const NOT_A_VIT: &str = "`--encoder dinov2` reads DINOv2's ViT-S, B and L, with registers or without, in transformers', timm's or the authors' \
-     names; `--encoder clip` reads CLIP";
+const NOT_A_VIT: &str = "`encoder.architecture = dinov2` reads DINOv2's ViT-S, B and L, with registers or without, in transformers', timm's or the authors' \
+     names; `encoder.architecture = clip` reads CLIP";
 
 /// A vision transformer for pictures of one size.
 ///
@@ -76,7 +76,7 @@ impl VisionTransformer {
         let patch = projection.last().copied().unwrap_or(1).max(1);
         let hint = "pictures need at least one patch; 224 is usual";
         let side = config.image_size / patch;
-        check_value(side > 0, "--image-size", config.image_size, format!("at least the patch, {patch}"), hint)?;
+        check_value(side > 0, "frozen.image_size", config.image_size, format!("at least the patch, {patch}"), hint)?;
         let class = store.take("cls_token", &[dim])?;
         let patch_weight = store.take("patch_embed.proj.weight", &[dim, 3, patch, patch])?;
         let patch_bias = store.take_if_there("patch_embed.proj.bias", &[dim])?.unwrap_or_else(|| vec![0.0; dim]);

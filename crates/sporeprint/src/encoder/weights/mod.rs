@@ -238,17 +238,21 @@ fn export_count(own: &[NamedTensor], architecture: Architecture, part: &str) -> 
 fn misfit_error(file: &WeightFile, source: ImportError, architecture: Architecture) -> WeightsError {
     let holds = |part: &str| file.entries.iter().any(|entry| entry.name.contains(part));
     let other_family = match architecture.family() {
-        Family::Vgg(_) => holds("layer1.").then_some("a ResNet's weights, for instance `--encoder resnet18`"),
-        Family::ResNet(_) => holds("features.").then_some("a VGG's weights, for instance `--encoder vgg16-bn`"),
+        Family::Vgg(_) => {
+            holds("layer1.").then_some("a ResNet's weights, for instance `encoder.architecture = resnet18`")
+        }
+        Family::ResNet(_) => {
+            holds("features.").then_some("a VGG's weights, for instance `encoder.architecture = vgg16-bn`")
+        }
     };
     let hint = if let Some(theirs) = other_family {
         &format!("\nhint: these are {theirs}")
     } else if holds("features.") && !holds("running_mean") {
         "\nhint: these are a VGG's weights without batch norm; use those of a `_bn` network"
     } else if source.missing.is_empty() && source.unexpected.is_empty() {
-        "\nhint: the same network at another width or stem; check `--width` and the small stem"
+        "\nhint: the same network at another width or stem; check `encoder.width` and `encoder.stem`"
     } else {
-        "\nhint: weights of another architecture or depth; check `--encoder`"
+        "\nhint: weights of another architecture or depth; check `encoder.architecture`"
     };
     WeightsError::Misfit { path: file.path.clone(), source: Box::new(source), hint: hint.to_owned() }
 }

@@ -142,7 +142,7 @@ fn every_mismatch_is_listed_in_one_message() {
     let wide = EncoderConfig { width: 1.0 / 32.0, ..config(Architecture::Vgg11Bn) }.init(&Device::flex(), 0);
     let message = refusal(wide.expect("can be built"), &reference("vgg11_bn.safetensors"));
     assert!(message.contains("features.0.weight is [1, 3, 3, 3], expected [2, 3, 3, 3]"), "{message}");
-    assert!(message.contains("--width"), "{message}");
+    assert!(message.contains("`encoder.width`"), "{message}");
     let message = refusal(encoder(Architecture::ResNet18), &reference("vgg11_bn.safetensors"));
     assert!(message.contains("missing: conv1.weight") && message.contains("a VGG's weights"), "{message}");
 }

@@ -32,7 +32,7 @@ impl CodesHead {
         let Self { n_layers, seed, .. } = *self;
         let (n, device) = (rows.len(), Device::flex().autodiff());
         let dim = DIM.min(rows.dim()).min(n);
-        let config = AggregateConfig::default();
+        let config = AggregateConfig::from_scratch();
         let mut head = Head::init(rows.dim(), dim, n_layers, seed, &device);
         if n_layers == 1 {
             head.last = principal(rows, dim, seed, &device)?;

@@ -82,5 +82,5 @@ fn check_finite(loss: f32) -> Result<(), Error> {
         return Ok(());
     }
     let (found, expected) = (format!("a head whose loss is {loss}"), "codes that it can learn from".to_owned());
-    Err(Error::Setting { name: "--head", found, expected })
+    Err(Error::Setting { name: "cluster.head", found, expected })
 }

@@ -155,10 +155,10 @@ impl OnnxEncoder {
         let input = input_of(&first, &config.model)?;
         let image_size = config.image_size();
         if let Some(side) = input.side.filter(|side| *side != image_size) {
-            let hint = "leave --image-size out to take the model's own";
+            let hint = "leave `frozen.image_size` out to take the model's own";
             check_value(
                 false,
-                "--image-size",
+                "frozen.image_size",
                 image_size,
                 format!("the only size that the model takes, {side}"),
                 hint,
