@@ -128,7 +128,7 @@ pub(crate) fn add(args: &AddVerb, json: bool, talk: &Talk) -> Result<Outcome> {
         redo(&mut session, Stage::Cluster)?;
         regroup(&mut session, &images, None, talk)?;
     } else if added.n_new > 0 {
-        if images.labels().is_some() {
+        if images.labelled().is_some() {
             stages::evaluate(&mut session, &images, talk)?;
         } else if session.dir.evaluation().exists() {
             // Its figures are those of the images before.

@@ -26,13 +26,13 @@ pub(super) fn choose_k(session: &Session, rows: RowsView<'_>, observer: &dyn Obs
     }
     observer.begin("number of clusters", 0);
     let watch = |step: Step| {
-        observer.advance(step.done as u64, &format!("modularity {:.3}", step.value));
+        observer.advance(step.done as u64, &format!("modularity of a trial {:.3}", step.value));
         if observer.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let choice = ChooseK { seed: session.config.seed, ..ChooseK::default() }.run(rows, &watch)?;
     observer.end();
     let figures = |e: &sporeprint_cluster::Evidence| {
-        [("modularity", e.modularity), ("silhouette", e.silhouette), ("stability", e.stability)]
+        [("trial_modularity", e.modularity), ("silhouette", e.silhouette), ("stability", e.stability)]
     };
     let points = choice.curve.iter().map(|e| KPoint {
         k: e.k as u32,

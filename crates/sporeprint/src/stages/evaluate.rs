@@ -17,7 +17,7 @@ use super::prepare::prepare;
 use super::search::{MAPPED, near};
 use super::tables::sizes;
 use super::train::{pretrained_encoder, starting_encoder};
-use super::{Images, StageError};
+use super::{Images, Labelled, StageError};
 use crate::config::CodeKind;
 use crate::config::{PixelsConfig, WeightsSource};
 use crate::encoder::{FrozenEncoder, Pixels};
@@ -41,14 +41,14 @@ struct Judge<'a> {
     /// Who was near whom before training: modularity compares groupings of different codes by it. Silhouettes are each of its
     /// own codes.
     near: Neighbors,
-    labels: Option<&'a [i32]>,
+    labelled: Option<&'a Labelled>,
 }
 
 /// Writes `evaluation.json`: the run's own clusters beside k-means on the codes of each network and, where there are labels to
 /// tell, on pixels.
 ///
 /// Each baseline gets as many clusters as the run has, and the same centring and restarts. Labels are read here and
-/// nowhere else.
+/// nowhere else; where only some images have one, figures against labels are of those.
 ///
 /// # Errors
 /// When the run has no clusters yet, or a file cannot be read or written.
@@ -64,7 +64,7 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
     let (codes, dim) = codes(session, images)?;
     let prepared = prepare(codes, dim, &session.config.cluster);
     let prepared = RowsView::new(&prepared.rows, dim)?;
-    let labels = images.labels();
+    let labelled = images.labelled();
     let near = match codes_before_training(session, images, observer)? {
         Some((before, dim)) => {
             let before = prepare(before, dim, &session.config.cluster).rows;
@@ -72,9 +72,9 @@ pub fn evaluate(session: &mut Session, images: &Images, observer: &dyn Observer)
         }
         None => near(session, prepared, MAPPED)?,
     };
-    let judge = Judge { session, n_clusters: sizes(&assignments).len().max(1), near, labels: labels.as_deref() };
+    let judge = Judge { session, n_clusters: sizes(&assignments).len().max(1), near, labelled: labelled.as_ref() };
     let mut rows = Vec::new();
-    if labels.is_some() && images.all_pictures() {
+    if labelled.is_some() && images.all_pictures() {
         let image_size = images.cache.image_size();
         let pixels = Pixels::new(PixelsConfig { image_size, ..PixelsConfig::default() });
         let codes = frozen_codes_of_all(&pixels, &images.cache, observer)?;
@@ -196,16 +196,21 @@ impl Judge<'_> {
         if let Ok(silhouette) = silhouette(rows, found, Metric::Cosine) {
             put("silhouette", silhouette);
         }
-        if let Some(labels) = self.labels {
-            let agreement = agreement(labels, found)?;
+        if let Some(labelled) = self.labelled {
+            let labels = &labelled.labels;
+            let agreement = agreement(labels, &labelled.of(found))?;
             put("acc", agreement.accuracy);
             put("nmi", agreement.nmi);
             put("ari", agreement.ari);
             put("ami", agreement.ami);
             put("purity", agreement.purity);
-            put("knn", votes(rows, labels)?);
+            // A single image has nobody to vote on it.
+            if labels.len() > 1 {
+                put("knn", labelled.with_rows(rows, |rows| votes(rows, labels))?);
+            }
         }
-        Ok(Quality { codes: name.to_owned(), figures })
+        let n_labelled = self.labelled.map(|labelled| labelled.labels.len());
+        Ok(Quality { codes: name.to_owned(), n_labelled, figures })
     }
 }
 
