@@ -7,6 +7,8 @@
 //!                                                              CodeView (codes)       render (training)
 //! ```
 
+// The example of the README is a test.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod augment;

@@ -1,5 +1,6 @@
 //! What is wrong with a clustering, in words, and what to try.
 
+use super::findings::Finding;
 use super::summary::Summary;
 use super::words::{capital, codes, count, grouped, percent, stage};
 use super::{ReportData, Sheets};
@@ -8,13 +9,6 @@ use sporeprint_run::tables::Quality;
 
 /// NMI by which two groupings differ from one seed to the next.
 const SAME_NMI: f64 = 0.01;
-
-/// One thing to know, with what can be done about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Notice {
-    pub(crate) finding: String,
-    pub(crate) remedy: String,
-}
 
 /// What stages decided and wrote down for people (`note` in the log), each once.
 pub(crate) fn notes(data: &ReportData) -> Vec<String> {
@@ -26,21 +20,30 @@ pub(crate) fn notes(data: &ReportData) -> Vec<String> {
     notes
 }
 
+/// Whether the largest of `k` clusters holds so much of all images that it is worth a warning: more than half of what it
+/// could hold beyond its even share, `(share - 1/k) / (1 - 1/k) > 1/2`. Of two clusters that is three quarters of the
+/// images, of very many half of them.
+fn is_lopsided(share: f64, k: usize) -> bool {
+    let even = 1. / k as f64;
+    k > 1 && (share - even) / (1. - even) > 0.5
+}
+
 /// Everything worth a warning: what training reported (the last of each kind) and what the tables show.
-pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Vec<Notice> {
-    let mut notices = troubles(data);
+pub(crate) fn troubles(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Vec<Finding> {
+    let mut found = of_training(data);
     let n = data.n_images().max(1) as f64;
     let (n_clusters, n_singletons) = (summary.n_clusters(), summary.n_singletons());
-    let mut add = |finding: String, remedy: &str| notices.push(Notice { finding, remedy: remedy.to_owned() });
+    let mut add = |words: String, remedy: &str| found.push(Finding::trouble(words, remedy));
     if n_clusters > 1 && n_singletons * 5 >= n_clusters {
         add(
             format!("{n_singletons} of {n_clusters} clusters hold a single image."),
             "Ask for fewer clusters (-k), or use --min-cluster-size; single images may also be odd ones worth a look.",
         );
     }
-    if n_clusters > 1 && summary.largest() as f64 > 0.5 * n {
+    let largest = summary.largest() as f64 / n;
+    if is_lopsided(largest, n_clusters) {
         add(
-            format!("One cluster holds {} of all images.", percent(summary.largest() as f64 / n)),
+            format!("One cluster holds {} of all images.", percent(largest)),
             "Ask for more clusters (-k), or cluster that group again on its own.",
         );
     }
@@ -69,19 +72,26 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> 
         );
     }
     let (n_moved, n_absent) = (sheets.n_moved(), sheets.n_absent());
-    if n_moved > 0 && n_moved == data.n_images() && n_absent == 0 {
+    if n_moved > 0 && n_moved == data.n_photographs() && n_absent == 0 {
         add(
             "No photograph is where it was when the run read it.".to_owned(),
             "Pictures come from the run's own cache, so these pages are complete; links to the originals lead nowhere.",
         );
-    } else if n_moved > 0 && n_moved < data.n_images() {
+    } else if n_moved > 0 && n_moved < data.n_photographs() {
         add(
             format!("{} no longer where the run found them.", are(n_moved, "photograph", "photographs")),
             "Everything else works; the page of files lists them.",
         );
     }
+    // Rows of given codes that never had a picture are not among those whose pixels went away.
+    let n_never = data.n_images() - data.n_photographs();
     if n_absent > 0 && n_absent == data.n_images() {
         add("This run has no pictures: its pages show names.".to_owned(), "Groups, map and neighbours are complete.");
+    } else if n_absent > 0 && n_absent <= n_never {
+        add(
+            format!("{} shown by name: no picture was found for them.", are(n_absent, "row of codes", "rows of codes")),
+            "A list of their files (--paths) when the run is made gives them pictures; nothing else is affected.",
+        );
     } else if n_absent > 0 {
         add(
             format!("{} shown by name, because the pixels are gone.", are(n_absent, "image", "images")),
@@ -101,31 +111,36 @@ pub(crate) fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> 
             );
             let remedy = flags_of(row, data).map_or_else(
                 || {
-                    "Training did not help here: train longer, lower the learning rate, or start from other weights."
-                        .to_owned()
+                    let remedy = if data.is_trained() {
+                        "Training did not help here: train longer, lower the learning rate, or start from other weights."
+                    } else {
+                        "Codes of another encoder (--encoder) may do better."
+                    };
+                    remedy.to_owned()
                 },
                 |flags| format!("To have that: sporeprint cluster {} {flags}", shell_word(&data.title)),
             );
             add(finding, &remedy);
         }
     }
-    notices
+    found
 }
 
 /// What went wrong in training, the last of each kind; nothing of a training whose codes were left aside.
-fn troubles(data: &ReportData) -> Vec<Notice> {
-    let mut notices: Vec<Notice> = Vec::new();
+fn of_training(data: &ReportData) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
     let heard = data.metrics.iter().filter(|metric| metric.stage != "aggregate" || !data.left_training_out());
     for metric in heard {
-        if let Some(finding) = metric.get_text("warning") {
+        if let Some(warning) = metric.get_text("warning") {
             let remedy = capital(metric.get_text("remedy").unwrap_or_default());
-            notices.retain(|notice| notice.remedy != remedy || remedy.is_empty() && notice.finding != finding);
             let stage = stage(&metric.stage).to_lowercase();
-            let finding = format!("{} ({stage}, epoch {}).", capital(finding), metric.epoch);
-            notices.push(Notice { finding, remedy });
+            let words = format!("{} ({stage}, epoch {}).", capital(warning), metric.epoch);
+            let next = Finding::trouble(words, remedy.as_str());
+            found.retain(|known| known.remedy != next.remedy || remedy.is_empty() && known.words != next.words);
+            found.push(next);
         }
     }
-    notices
+    found
 }
 
 /// Flags of `cluster` that give the clusters of a line of the comparison, where the run holds its codes.
@@ -173,13 +188,18 @@ pub(crate) fn next_steps(data: &ReportData, summary: &Summary) -> Vec<(String, S
     } else if n_clusters > 1 {
         add(format!("sporeprint cluster {run} -k auto"), "Let the program weigh several numbers of clusters.");
     }
-    if data.images.iter().all(|image| image.label.is_none()) {
+    // Names of folders are the first parts of names.
+    if data.n_labelled() == 0 && data.images.iter().any(|image| image.name.contains('/')) {
         add(
             format!("sporeprint evaluate {run} --labels from-dirs"),
             "Compare the clusters with the names of the folders, if these mean something.",
         );
     }
-    add(format!("sporeprint assign {run} NEW_PHOTOS"), "Sort tomorrow's photographs into the same clusters.");
+    if data.is_of_given_codes() {
+        add(format!("sporeprint assign {run} --embeddings NEW_CODES"), "Sort tomorrow's codes into the same clusters.");
+    } else {
+        add(format!("sporeprint assign {run} NEW_PHOTOS"), "Sort tomorrow's photographs into the same clusters.");
+    }
     add(format!("sporeprint report {run} --figures FIGURES"), "Make pictures for a paper or slides.");
     steps
 }
@@ -192,7 +212,7 @@ mod tests {
     #[test]
     fn flags_give_the_line_that_was_better() {
         let quality = |names: &[&str]| {
-            let row = |name: &&str| Quality { codes: (*name).to_owned(), figures: [].into() };
+            let row = |name: &&str| Quality { codes: (*name).to_owned(), ..Quality::default() };
             ReportData { quality: names.iter().map(row).collect(), ..ReportData::default() }
         };
         let flags = |names: &[&str]| flags_of(&quality(names).quality[0], &quality(names));
@@ -218,13 +238,27 @@ mod tests {
         let metrics = vec![warning(3., "5 % alone"), warning(4., "6 % alone")];
         let data = |chosen| ReportData { metrics: metrics.clone(), choice: chosen, ..ReportData::default() };
         for chosen in [None, Some(choice(CodeKind::Backbone))] {
-            let found = troubles(&data(chosen));
-            assert_eq!(
-                found.iter().map(|n| n.finding.as_str()).collect::<Vec<_>>(),
-                ["6 % alone (memory bank, epoch 4)."]
-            );
+            let found = of_training(&data(chosen));
+            let words: Vec<&str> = found.iter().map(|finding| finding.words.as_str()).collect();
+            assert_eq!(words, ["6 % alone (memory bank, epoch 4)."]);
         }
-        assert_eq!(troubles(&data(Some(choice(CodeKind::Untouched)))), []);
+        assert_eq!(of_training(&data(Some(choice(CodeKind::Untouched)))), []);
+    }
+
+    #[test]
+    fn a_large_cluster_is_a_warning_only_beside_what_so_many_clusters_would_hold() {
+        for (share, k, expected) in [
+            (0.53, 2, false),
+            (0.74, 2, false),
+            (0.76, 2, true),
+            (0.6, 3, false),
+            (0.7, 3, true),
+            (0.53, 50, true),
+            (0.49, 1000, false),
+            (1., 1, false),
+        ] {
+            assert_eq!(is_lopsided(share, k), expected, "{share} of {k}");
+        }
     }
 
     #[test]

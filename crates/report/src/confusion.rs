@@ -49,8 +49,14 @@ pub(super) fn page(data: &ReportData, summary: &Summary) -> Option<Page> {
     } else {
         String::new()
     };
+    let n_without = data.n_images() - data.n_labelled();
+    let without = match n_without {
+        0 => String::new(),
+        1 => " One image has no label and is not counted.".to_owned(),
+        n => format!(" {} images have no label and are not counted.", grouped(n)),
+    };
     let body = format!(
-        "<h1>Labels</h1><p class=\"lead\">How many images of each label each cluster holds; the darker, the larger the share of the label. Clusters with the same commonest label stand together. Labels had no part in the grouping.{cut}</p><div class=\"card scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Labels against clusters\"><table class=\"confusion\"><thead><tr><th scope=\"col\">Label</th>{head}<th scope=\"col\" class=\"sum\">All</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        "<h1>Labels</h1><p class=\"lead\">How many images of each label each cluster holds; the darker, the larger the share of the label. Clusters with the same commonest label stand together. Labels had no part in the grouping.{cut}{without}</p><div class=\"card scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Labels against clusters\"><table class=\"confusion\"><thead><tr><th scope=\"col\">Label</th>{head}<th scope=\"col\" class=\"sum\">All</th></tr></thead><tbody>{rows}</tbody></table></div>"
     );
     Some(new_page("labels.html", "Labels", body, &[]))
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::ReportError;
-use sporeprint_run::config::CodeKind;
+use sporeprint_run::config::{CodeKind, RunConfig};
 use sporeprint_run::tables::{
-    Assignment, Choice, ClusterRow, ImageRow, KCurve, Metric, NameRow, NeighborTable, Quality, SkippedRow, TableError,
-    read_assignments, read_choice, read_clusters, read_images, read_k_curve, read_metrics, read_names, read_neighbors,
-    read_quality, read_skipped,
+    Assignment, Choice, ClusterRow, ImageRow, ImageStatus, KCurve, Metric, NameRow, NeighborTable, Quality, SkippedRow,
+    TableError, read_assignments, read_choice, read_clusters, read_images, read_k_curve, read_metrics, read_names,
+    read_neighbors, read_quality, read_skipped,
 };
 use sporeprint_run::{NpyError, RunDir, read_npy};
 
@@ -42,8 +42,10 @@ pub struct ReportData {
     pub quality: Vec<Quality>,
     /// Evidence for the number of clusters.
     pub k_curve: Option<KCurve>,
-    /// The settings, as they stand in the file.
-    pub settings: String,
+    /// The settings.
+    pub config: Option<RunConfig>,
+    /// The same as they stand in the file.
+    pub config_text: String,
     /// Whether there is a picture of reconstructions.
     pub has_reconstructions: bool,
 }
@@ -58,8 +60,15 @@ impl ReportData {
         let title = fs::canonicalize(run.root())?
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let config_text = optional(&run.config(), |path| fs::read_to_string(path))?;
+        let parse = |text: &String| {
+            toml::from_str(text)
+                .map_err(|error| ReportError::Settings { path: run.config(), reason: error.to_string() })
+        };
         let data = Self {
             title,
+            config: config_text.as_ref().map(parse).transpose()?,
+            config_text: config_text.unwrap_or_default(),
             images: read_images(&run.images())?,
             skipped: optional(&run.skipped(), read_skipped)?.unwrap_or_default(),
             assignments: optional(&run.assignments(), read_assignments)?.unwrap_or_default(),
@@ -71,7 +80,6 @@ impl ReportData {
             choice: optional(&run.choice(), read_choice)?,
             quality: optional(&run.evaluation(), read_quality)?.unwrap_or_default(),
             k_curve: optional(&run.k_curve(), read_k_curve)?,
-            settings: optional(&run.config(), |path| fs::read_to_string(path))?.unwrap_or_default(),
             has_reconstructions: run.reconstructions().exists(),
         };
         data.check(run)?;
@@ -82,6 +90,29 @@ impl ReportData {
     #[must_use]
     pub fn n_images(&self) -> usize {
         self.images.len()
+    }
+
+    /// Whether the run was made from codes of another program.
+    pub(crate) fn is_of_given_codes(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.images.embeddings.is_some())
+    }
+
+    /// Whether a network was trained on the folder.
+    pub(crate) fn is_trained(&self) -> bool {
+        let trains = |config: &RunConfig| {
+            config.frozen.is_none() && config.images.embeddings.is_none() && config.aggregate.epochs > 0
+        };
+        self.config.as_ref().is_some_and(trains)
+    }
+
+    /// Rows that have been photographs: a row of given codes may be anything.
+    pub(crate) fn n_photographs(&self) -> usize {
+        self.images.iter().filter(|image| image.status == ImageStatus::Ok).count()
+    }
+
+    /// Images with a label.
+    pub(crate) fn n_labelled(&self) -> usize {
+        self.images.iter().filter(|image| image.label.is_some()).count()
     }
 
     /// Whether the codes of before training were taken although the folder was trained on.

@@ -20,6 +20,17 @@ pub enum ReportError {
     /// An array cannot be read.
     #[error(transparent)]
     Npy(Box<NpyError>),
+    /// `config.toml` is not what this version of the program writes.
+    #[error(
+        "{}: {reason}\nhint: the file was changed, or written by another version: make the run again with this one",
+        path.display()
+    )]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// What the reader met.
+        reason: String,
+    },
     /// Tables of one run contradict each other.
     #[error(
         "{}: found {found}, expected {expected}\nhint: the file belongs to another run or another set of images: make it again with the stage that wrote it",

@@ -3,12 +3,16 @@
 //! [`ReportData`] holds the tables, [`render`] turns them into pages (pure text to text), [`write()`] adds the
 //! pictures and puts everything into the run's `report` folder, [`write_figures`] draws pictures for papers.
 
+// The example of the README is a test.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+
 mod advice;
 mod confusion;
 mod data;
 mod error;
 mod escape;
 mod figures;
+mod findings;
 mod html;
 mod live;
 mod overview;
@@ -27,7 +31,9 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
+use sporeprint_images::source_file;
 use sporeprint_run::RunDir;
+use sporeprint_run::tables::{ImageRow, ImageStatus};
 use summary::Summary;
 
 pub use data::ReportData;
@@ -61,6 +67,11 @@ impl<'a> ReportOptions<'a> {
     }
 }
 
+/// Whether the file that an image was read from is no longer there. A row without a picture may never have had a file.
+fn is_moved(image: &ImageRow) -> bool {
+    image.status == ImageStatus::Ok && !source_file(Path::new(&image.path)).exists()
+}
+
 /// Reads the tables of a run and writes its report; gives the path of the first page.
 ///
 /// The old report stays whole until the new one is complete. Two processes may write at the same time.
@@ -86,7 +97,7 @@ pub fn write(run: &RunDir, options: &ReportOptions<'_>) -> Result<PathBuf, Repor
     let (before, place) = (run.report().join("sheets"), fresh.join("sheets"));
     let reused = if options.growing { sprites::reuse_sheets(&before, &place, &order, &cards) } else { None };
     let mut sheets = reused.map_or_else(|| sprites::write_sheets(&place, &order, &cards, options), Ok)?;
-    sheets.moved = data.images.iter().map(|image| !Path::new(&image.path).exists()).collect();
+    sheets.moved = data.images.iter().map(is_moved).collect();
     let stamp = live::stamp();
     for (name, text) in render(&data, &sheets, options.growing.then_some(stamp)) {
         fs::write(fresh.join(name), text)?;

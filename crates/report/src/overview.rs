@@ -1,18 +1,20 @@
 //! The first page: what was run, what came out, how good it is, what to do next.
 
 use super::escape::html_text;
+use super::findings::{About, Finding, findings};
 use super::html::Page;
 use super::plots::{bar_chart, doubling_classes};
 use super::summary::Summary;
 use super::words::{codes, count, figure, figure_rank, grouped, percent};
-use super::{ReportData, Sheets, advice, story, verdict};
+use super::{ReportData, Sheets, advice, story};
 
 /// Clusters that get a bar each.
 const MOST_BARS: usize = 40;
 
 pub(super) fn page(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Page {
     let (n, n_clusters) = (data.n_images(), summary.n_clusters());
-    let noun = if data.images.iter().all(|image| image.width == 0) && n > 0 { "item" } else { "photograph" };
+    let noun = if n > 0 && data.n_photographs() == 0 { "item" } else { "photograph" };
+    let findings = findings(data, summary, sheets);
     let lead = if data.assignments.is_empty() {
         format!("{} read. There are no clusters yet: these pages grow with the run.", count(n, noun))
     } else {
@@ -30,7 +32,7 @@ pub(super) fn page(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Pag
         body.push_str("<section aria-labelledby=\"h-some\"><div class=\"section-head\"><h2 id=\"h-some\">Some of the photographs</h2><a href=\"images.html\">All images ›</a></div>\n<div id=\"contact\" class=\"contact\"></div></section>\n");
     }
     body.push_str("<div class=\"halves\">\n<div class=\"stack\">");
-    body.push_str(&quality(data));
+    body.push_str(&quality(data, &findings));
     if n_clusters > 0 {
         body.push_str(&format!(
             "<section class=\"card\" aria-labelledby=\"h-sizes\"><h2 id=\"h-sizes\">Sizes of clusters</h2>{}</section>\n",
@@ -38,7 +40,7 @@ pub(super) fn page(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Pag
         ));
     }
     body.push_str("</div>\n<div class=\"stack\">");
-    body.push_str(&notices(data, summary, sheets));
+    body.push_str(&notices(data, &findings));
     body.push_str(&next(data, summary));
     body.push_str("</div>\n</div>\n");
     Page {
@@ -110,16 +112,16 @@ fn tiles(data: &ReportData, summary: &Summary, sheets: &Sheets) -> String {
     format!("<dl class=\"tiles\" aria-label=\"The run in numbers\">{tiles}</dl>\n")
 }
 
-fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> String {
+fn notices(data: &ReportData, findings: &[Finding]) -> String {
     let mut shown: String = advice::notes(data)
         .iter()
         .map(|note| format!("<div class=\"notice note\"><p>{}</p></div>", html_text(note)))
         .collect();
-    let warnings: String = advice::notices(data, summary, sheets)
+    let warnings: String = findings
         .iter()
-        .map(|notice| {
-            let (finding, remedy) = (html_text(&notice.finding), html_text(&notice.remedy));
-            format!("<div class=\"notice\"><p>{finding}</p><p>{remedy}</p></div>")
+        .filter_map(|finding| {
+            let (words, remedy) = (html_text(&finding.words), html_text(finding.remedy.as_ref()?));
+            Some(format!("<div class=\"notice\"><p>{words}</p><p>{remedy}</p></div>"))
         })
         .collect();
     if warnings.is_empty() && !data.assignments.is_empty() {
@@ -135,12 +137,15 @@ fn notices(data: &ReportData, summary: &Summary, sheets: &Sheets) -> String {
 }
 
 /// Sentences, then all figures of all codes; the best of each figure is marked.
-fn quality(data: &ReportData) -> String {
+fn quality(data: &ReportData, findings: &[Finding]) -> String {
     if data.quality.is_empty() {
         return String::new();
     }
-    let words: String =
-        verdict::sentences(data).iter().map(|sentence| format!("<p>{}</p>", html_text(sentence))).collect();
+    let words: String = findings
+        .iter()
+        .filter(|finding| finding.about == About::Grouping)
+        .map(|finding| format!("<p>{}</p>", html_text(&finding.words)))
+        .collect();
     let mut keys: Vec<&str> = data.quality.iter().flat_map(|row| row.figures.keys()).map(String::as_str).collect();
     keys.sort_by_key(|key| (figure_rank(key), *key));
     keys.dedup();

@@ -177,7 +177,7 @@ pub(super) fn files(data: &ReportData, sheets: &Sheets) -> Page {
     let absent = sheets.n_absent();
     if absent > 0 {
         body.push_str(&format!(
-            "<section class=\"card\" aria-labelledby=\"h-absent\"><h2 id=\"h-absent\">Without picture <span>{}</span></h2><p>Their pixels were gone when this report was made; a cell with the name stands in the place of each. Everything else is unaffected. <a href=\"images.html#kind=absent\">See them</a></p></section>",
+            "<section class=\"card\" aria-labelledby=\"h-absent\"><h2 id=\"h-absent\">Without picture <span>{}</span></h2><p>No pixels of them were there when this report was made; a cell with the name stands in the place of each. Everything else is unaffected. <a href=\"images.html#kind=absent\">See them</a></p></section>",
             grouped(absent)
         ));
     }
@@ -227,23 +227,22 @@ fn list(
     )
 }
 
-/// The settings by section; as they stand in the file if they cannot be read.
+/// The settings by section, and as they stand in the file.
 pub(super) fn settings(data: &ReportData) -> Page {
-    let settings = if data.settings.trim().is_empty() {
-        "<p>The run left no settings.</p>".to_owned()
-    } else if let Ok(table) = data.settings.parse::<Table>() {
-        let (tables, plain): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.is_table());
-        let mut cards = section("Run", plain.into_iter());
-        for (name, value) in tables {
-            cards.push_str(&section(name, value.as_table().into_iter().flatten()));
-        }
-        let raw = html_block(&data.settings);
-        format!(
-            "<div class=\"columns settings\">{cards}</div><details><summary>The file itself</summary><pre tabindex=\"0\" aria-label=\"config.toml\">{raw}</pre></details>"
-        )
-    } else {
-        format!("<pre tabindex=\"0\" aria-label=\"config.toml\">{}</pre>", html_block(&data.settings))
-    };
+    let settings = data.config.as_ref().and_then(|config| Table::try_from(config).ok()).map_or_else(
+        || "<p>The run left no settings.</p>".to_owned(),
+        |table| {
+            let (tables, plain): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.is_table());
+            let mut cards = section("Run", plain.into_iter());
+            for (name, value) in tables {
+                cards.push_str(&section(name, value.as_table().into_iter().flatten()));
+            }
+            let raw = html_block(&data.config_text);
+            format!(
+                "<div class=\"columns settings\">{cards}</div><details><summary>The file itself</summary><pre tabindex=\"0\" aria-label=\"config.toml\">{raw}</pre></details>"
+            )
+        },
+    );
     let body = format!(
         "<h1>Settings</h1><p class=\"lead\">As resolved when the run began. <code>--config config.toml</code> repeats them.</p>{settings}"
     );

@@ -1,61 +1,74 @@
-//! What was run, in words: from the settings as they stand in the file and the figures of training.
+//! What was run, in words: from the settings and the figures of training.
 
 use std::path::Path;
 
-use toml::{Table, Value};
-
 use super::ReportData;
 use super::words::{capital, count, network, stage};
+use sporeprint_run::config::{ClusterCount, FrozenConfig, Method, RunConfig, WeightsSource};
 
-/// Facts about the run, each with its name. What the settings do not say is left out.
+/// Paths that are named; of more, their number is.
+const MOST_PATHS: usize = 3;
+
+/// Facts about the run, each with its name; none of settings that are not there.
 pub(super) fn facts(data: &ReportData) -> Vec<(&'static str, String)> {
-    let settings: Table = data.settings.parse().unwrap_or_default();
     let mut facts = Vec::new();
     let mut put = |name, words: Option<String>| facts.extend(words.map(|words| (name, words)));
-    put("Photographs", photographs(&settings));
-    put("Network", encoder(&settings));
+    if let Some(config) = &data.config {
+        match &config.images.embeddings {
+            Some(file) => put("Codes", Some(paths([file].into_iter().chain(&config.images.added)))),
+            None => {
+                let given = config.images.paths.iter().chain(&config.images.added);
+                put("Photographs", Some(paths(given)).filter(|words| !words.is_empty()));
+                put("Network", Some(encoder(config)));
+            }
+        }
+    }
     put("Training", training(data));
-    put("Clusters", clusters(&settings, data));
-    put("Seed", at(&settings, "seed").map(Value::to_string));
+    if let Some(config) = &data.config {
+        put("Clusters", Some(clusters(config, data)));
+        put("Seed", Some(config.seed.to_string()));
+    }
     facts
 }
 
-fn at<'a>(settings: &'a Table, path: &str) -> Option<&'a Value> {
-    let mut keys = path.split('.');
-    let first = settings.get(keys.next()?)?;
-    keys.try_fold(first, |value, key| value.get(key))
+fn paths<'a>(paths: impl Iterator<Item = &'a std::path::PathBuf> + Clone) -> String {
+    let shown: Vec<String> = paths.clone().take(MOST_PATHS).map(|path| path.display().to_string()).collect();
+    let n_more = paths.count().saturating_sub(MOST_PATHS);
+    let more = if n_more > 0 { format!(" and {n_more} more") } else { String::new() };
+    shown.join(", ") + &more
 }
 
-fn photographs(settings: &Table) -> Option<String> {
-    let paths = at(settings, "images.paths")?.as_array()?;
-    let shown: Vec<&str> = paths.iter().filter_map(Value::as_str).take(3).collect();
-    let more = if paths.len() > 3 { format!(" and {} more", paths.len() - 3) } else { String::new() };
-    (!shown.is_empty()).then(|| shown.join(", ") + &more)
-}
-
-fn encoder(settings: &Table) -> Option<String> {
-    if let Some((name, own)) = at(settings, "frozen").and_then(Value::as_table).and_then(|table| table.iter().next()) {
-        let size =
-            own.get("image_size").and_then(Value::as_integer).map_or_else(String::new, |px| format!(", {px} px"));
-        return Some(format!("{}{size}, never trained", network(name)));
+fn encoder(config: &RunConfig) -> String {
+    if let Some(frozen) = &config.frozen {
+        let from = config.weights.file().map_or_else(String::new, |path| format!(", from {}", file_name(path)));
+        return format!("{}, {} px{from}, never trained", frozen_name(frozen), frozen.image_size());
     }
-    let name = at(settings, "encoder.architecture")?.as_str()?;
-    let mut words = network(name);
-    if let Some(width) = at(settings, "encoder.width").and_then(Value::as_float).filter(|&width| width != 1.) {
-        words += &format!(" with {width} × the channels");
+    let encoder = &config.encoder;
+    let mut words = network(encoder.architecture.name());
+    if encoder.width != 1. {
+        words += &format!(" with {} × the channels", encoder.width);
     }
-    if let Some(size) = at(settings, "encoder.image_size").and_then(Value::as_integer) {
-        words += &format!(", {size} px");
-    }
-    words += &match at(settings, "weights").and_then(Value::as_str) {
-        None | Some("none") => ", from random weights".to_owned(),
-        Some("builtin") => ", from the built-in weights".to_owned(),
-        Some(path) => {
-            let file = Path::new(path).file_name().map_or_else(|| path.into(), |name| name.to_string_lossy());
-            format!(", from the weights {file}")
+    words += &format!(", {} px", encoder.image_size);
+    words
+        + &match &config.weights {
+            WeightsSource::None => ", from random weights".to_owned(),
+            WeightsSource::BuiltIn => ", from the built-in weights".to_owned(),
+            WeightsSource::File(path) => format!(", from the weights {}", file_name(path)),
         }
-    };
-    Some(words)
+}
+
+fn frozen_name(frozen: &FrozenConfig) -> String {
+    match frozen {
+        FrozenConfig::Pixels(_) => "Bare pixels".to_owned(),
+        FrozenConfig::Simple(_) => "Edges, colours and patches".to_owned(),
+        FrozenConfig::Dinov2(_) => "DINOv2".to_owned(),
+        FrozenConfig::Clip(_) => "CLIP".to_owned(),
+        FrozenConfig::Onnx(config) => format!("ONNX model {}", file_name(&config.model)),
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Stages with a loss, their epochs and the time that their speed adds up to.
@@ -73,7 +86,9 @@ fn training(data: &ReportData) -> Option<String> {
         }
     }
     if stages.is_empty() {
-        return (!data.assignments.is_empty()).then(|| "none, the codes are untouched".to_owned());
+        // Codes that were made elsewhere may come from any training.
+        let tells = !data.assignments.is_empty() && !data.is_of_given_codes();
+        return tells.then(|| "none, the codes are untouched".to_owned());
     }
     let words: Vec<String> = stages
         .iter()
@@ -90,48 +105,93 @@ fn training(data: &ReportData) -> Option<String> {
     Some(capital(&words.join(", then ")) + taken)
 }
 
-fn clusters(settings: &Table, data: &ReportData) -> Option<String> {
-    let method = match at(settings, "cluster.method").and_then(Value::as_str) {
-        None | Some("kmeans") => "k-means",
-        Some("hdbscan") => "HDBSCAN",
-        Some(other) => other,
+fn clusters(config: &RunConfig, data: &ReportData) -> String {
+    let method = match config.cluster.method {
+        Method::Kmeans => "k-means",
+        Method::Spherical => "spherical k-means",
+        Method::Minibatch => "mini-batch k-means",
+        Method::Hierarchical => "k-means in two levels",
+        Method::Balanced => "balanced k-means",
+        Method::Ward => "Ward's linkage",
+        Method::Average => "average linkage",
+        Method::Hdbscan => "HDBSCAN",
+        Method::Consensus => "consensus of k-means",
     };
-    let asked = at(settings, "cluster.n_clusters")?;
-    if let Some(k) = asked.get("fixed").and_then(Value::as_integer) {
-        return Some(format!("{method}, {k} asked for"));
+    match (config.cluster.n_clusters, &data.k_curve) {
+        // It finds its own number, whatever was asked for.
+        _ if config.cluster.method == Method::Hdbscan => method.to_owned(),
+        (ClusterCount::Fixed(k), _) => format!("{method}, {k} asked for"),
+        (ClusterCount::Auto, Some(curve)) => format!("{method}, {} chosen by the program", curve.chosen),
+        (ClusterCount::Auto, None) => method.to_owned(),
     }
-    let chosen = data.k_curve.as_ref().map(|curve| format!(", {} chosen by the program", curve.chosen));
-    Some(method.to_owned() + &chosen.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sporeprint_run::tables::Metric;
+    use sporeprint_run::config::{Architecture, EncoderConfig, ImagesConfig};
+    use sporeprint_run::tables::{Assignment, Metric};
+
+    fn of(config: RunConfig) -> ReportData {
+        ReportData { config: Some(config), assignments: vec![Assignment::default()], ..ReportData::default() }
+    }
+
+    fn fact(data: &ReportData, wanted: &str) -> Option<String> {
+        facts(data).into_iter().find(|(name, _)| *name == wanted).map(|(_, words)| words)
+    }
 
     #[test]
-    fn settings_become_words_and_nonsense_is_left_out() {
-        let mut data = ReportData {
-            settings: "seed = 7\nweights = \"/w/vgg16_bn.pth\"\n[images]\npaths = [\"/a\"]\n[encoder]\narchitecture = \
-                       \"vgg16-bn\"\nwidth = 0.25\nimage_size = 64\n[cluster.n_clusters]\nfixed = 12\n"
-                .to_owned(),
-            metrics: vec![
-                Metric::new("pretrain", 1.).number("loss", 1.),
-                Metric::new("pretrain", 2.).number("loss", 0.5),
-            ],
-            ..ReportData::default()
+    fn settings_become_words() {
+        let mut config = RunConfig {
+            seed: 7,
+            images: ImagesConfig { paths: vec!["/a".into()], added: vec!["/b".into()], ..Default::default() },
+            encoder: EncoderConfig { architecture: Architecture::Vgg16Bn, width: 0.25, ..Default::default() },
+            weights: WeightsSource::File("/w/vgg16_bn.pth".into()),
+            ..RunConfig::default()
         };
+        config.cluster.n_clusters = ClusterCount::Fixed(12);
+        let metrics =
+            vec![Metric::new("pretrain", 1.).number("loss", 1.), Metric::new("pretrain", 2.).number("loss", 0.5)];
+        let data = ReportData { metrics, ..of(config) };
         let expected = [
-            ("Photographs", "/a"),
+            ("Photographs", "/a, /b"),
             ("Network", "VGG-16 with 0.25 × the channels, 64 px, from the weights vgg16_bn.pth"),
             ("Training", "Auto-encoder 2 epochs"),
             ("Clusters", "k-means, 12 asked for"),
             ("Seed", "7"),
         ];
         assert_eq!(facts(&data), expected.map(|(name, words)| (name, words.to_owned())));
-        data.settings = "[frozen.dinov2]\nimage_size = 224\n[encoder]\narchitecture = \"vgg16-bn\"".to_owned();
-        assert_eq!(facts(&data)[0], ("Network", "dinov2, 224 px, never trained".to_owned()));
-        data.settings = "seed = = 7".to_owned();
-        assert_eq!(facts(&data).len(), 1);
+        assert_eq!(facts(&ReportData::default()), []);
+    }
+
+    /// The settings go through the file, as a run writes and reads them.
+    #[test]
+    fn every_frozen_encoder_is_called_by_its_name() {
+        let cases = [
+            ("pixels", "Bare pixels, 64 px, never trained"),
+            ("simple", "Edges, colours and patches, 64 px, never trained"),
+            ("dinov2", "DINOv2, 224 px, from net.safetensors, never trained"),
+            ("clip", "CLIP, 224 px, from net.safetensors, never trained"),
+            ("/models/Net.onnx", "ONNX model Net.onnx, 224 px, never trained"),
+        ];
+        for (name, expected) in cases {
+            let frozen = FrozenConfig::by_name(name).expect("an encoder");
+            let is_file = matches!(frozen, FrozenConfig::Dinov2(_) | FrozenConfig::Clip(_));
+            let weights = if is_file { WeightsSource::File("/w/net.safetensors".into()) } else { WeightsSource::None };
+            let config = RunConfig { frozen: Some(frozen), weights, ..RunConfig::default() };
+            let text = toml::to_string_pretty(&config).expect("settings");
+            let data = of(toml::from_str(&text).expect("settings"));
+            assert_eq!(fact(&data, "Network").as_deref(), Some(expected));
+            assert_eq!(fact(&data, "Training").as_deref(), Some("none, the codes are untouched"));
+        }
+    }
+
+    #[test]
+    fn no_network_and_no_training_is_told_of_codes_that_were_made_elsewhere() {
+        let images = ImagesConfig { embeddings: Some("/c/codes.npy".into()), ..Default::default() };
+        let data = of(RunConfig { images, ..RunConfig::default() });
+        let names: Vec<&str> = facts(&data).iter().map(|fact| fact.0).collect();
+        assert_eq!(names, ["Codes", "Clusters", "Seed"]);
+        assert_eq!(fact(&data, "Codes").as_deref(), Some("/c/codes.npy"));
     }
 }

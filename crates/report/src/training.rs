@@ -159,7 +159,7 @@ pub(super) fn k_curve(data: &ReportData) -> Option<Page> {
         format!(" Also worth a look: {}.", alternatives.join(", "))
     };
     let body = format!(
-        "<h1>Number of clusters</h1><p class=\"lead\">{} clusters were chosen, where the charts have their dashed line: there near images are together most often, beyond chance (modularity).{others} Silhouette and stability are evidence beside it; both favour fewer, coarser groups.</p><h2 class=\"visually-hidden\">Evidence</h2><div class=\"columns\">{charts}</div><section class=\"card scroll\" tabindex=\"0\" aria-label=\"Evidence by number of clusters\"><table class=\"figures\"><thead><tr><th scope=\"col\">Clusters</th>{names}</tr></thead><tbody>{rows}</tbody></table></section>",
+        "<h1>Number of clusters</h1><p class=\"lead\">{} clusters were chosen, where the charts have their dashed line: there trial groupings of the codes keep near images together most often, beyond chance (modularity; that of the clusters themselves is on the <a href=\"index.html\">overview</a>).{others} Silhouette and stability are evidence beside it; both favour fewer, coarser groups.</p><h2 class=\"visually-hidden\">Evidence</h2><div class=\"columns\">{charts}</div><section class=\"card scroll\" tabindex=\"0\" aria-label=\"Evidence by number of clusters\"><table class=\"figures\"><thead><tr><th scope=\"col\">Clusters</th>{names}</tr></thead><tbody>{rows}</tbody></table></section>",
         curve.chosen
     );
     Some(Page { nav: "Choice of k", ..page("k.html", "Number of clusters", body, &[]) })

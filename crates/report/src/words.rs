@@ -9,7 +9,7 @@ pub(super) struct Measure {
     pub(super) help: &'static str,
 }
 
-const MEASURES: [(&str, &str, &str); 16] = [
+const MEASURES: [(&str, &str, &str); 17] = [
     ("loss", "Loss", ""),
     (
         "overlap",
@@ -37,6 +37,11 @@ const MEASURES: [(&str, &str, &str); 16] = [
         "modularity",
         "Modularity",
         "Share of an image’s 15 nearest that are in its cluster, less what chance would give; 0 for one cluster.",
+    ),
+    (
+        "trial_modularity",
+        "Modularity of trial groupings",
+        "The same of k-means on the codes, made with each number of clusters only to choose one.",
     ),
     ("silhouette", "Silhouette", "How much nearer an image is to its own cluster than to the next, from −1 to 1."),
     ("stability", "Stability", "How alike the clusters of random halves of the images are, 1 is the same."),
@@ -87,7 +92,7 @@ const FIGURES: [(&str, &str, &str); 9] = [
     (
         "modularity",
         "Modularity",
-        "how far images that were near before training are together, beyond chance: 0 is chance, 1 is wholly; needs no labels",
+        "how far images that were near before training are together in the clusters of the row, beyond chance: 0 is chance, 1 is wholly; needs no labels",
     ),
     (
         "silhouette",

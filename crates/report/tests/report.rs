@@ -10,7 +10,7 @@ use generated::{GeneratedRun, picture};
 use sporeprint_report::{ReportData, ReportOptions, SheetLayout, Sheets, render, write, write_figures, write_progress};
 use sporeprint_run::RunDir;
 use sporeprint_run::tables::{
-    Metric, Quality, read_assignments, read_choice, read_metrics, read_quality, read_skipped,
+    ImageStatus, Metric, Quality, read_assignments, read_choice, read_metrics, read_quality, read_skipped,
 };
 
 fn rendered(run: &GeneratedRun) -> BTreeMap<String, String> {
@@ -150,6 +150,61 @@ fn moved_files_and_lost_pixels_are_counted_and_named() {
 }
 
 #[test]
+fn rows_of_given_codes_are_no_photographs_that_moved_and_no_network_made_them() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let run = RunDir::new(dir.path());
+    let mut generated = GeneratedRun::new(40, 4, 1);
+    generated.data.images.iter_mut().for_each(|image| image.status = ImageStatus::Missing);
+    "[images]\nembeddings = \"/codes/resnet.npy\"\n".clone_into(&mut generated.data.config_text);
+    generated.write(&run);
+    let page = fs::read_to_string(write(&run, &ReportOptions::new(&|_| None)).expect("written")).expect("page");
+    assert!(page.contains("40 items in 4 clusters") && page.contains("/codes/resnet.npy"));
+    for words in ["VGG", "ResNet", "random weights", "Moved files", "is where it was", "NEW_PHOTOS"] {
+        assert!(!page.contains(words), "{words}");
+    }
+    assert!(!fs::read_to_string(run.report().join("files.html")).expect("page").contains("Moved files"));
+}
+
+#[test]
+fn verdict_and_warnings_never_contradict_each_other() {
+    let page = |silhouette: f64| {
+        let mut run = GeneratedRun::new(600, 8, 1);
+        run.data.skipped.clear();
+        run.data.metrics.clear();
+        run.data.quality.iter_mut().for_each(|row| {
+            row.figures.insert("silhouette".to_owned(), silhouette);
+        });
+        rendered(&run)["index.html"].clone()
+    };
+    let (clear, overlapping) = (page(0.3), page(0.08));
+    assert!(clear.contains("The clusters are clear") && clear.contains("Nothing looks wrong."));
+    assert!(overlapping.contains("The clusters overlap") && !overlapping.contains("Nothing looks wrong."));
+    assert!(
+        overlapping.split("Worth knowing").nth(1).is_some_and(|warnings| warnings.contains("The clusters overlap"))
+    );
+}
+
+#[test]
+fn settings_that_are_none_are_refused_by_file() {
+    let dir = tempfile::tempdir().expect("temporary folder");
+    let run = RunDir::new(dir.path());
+    GeneratedRun::new(30, 3, 1).write(&run);
+    fs::write(run.config(), "seed = = 7\n").expect("file");
+    let told = ReportData::from_run(&run).expect_err("refused").to_string();
+    assert!(told.contains("config.toml") && told.contains("hint:"), "{told}");
+}
+
+#[test]
+fn images_without_a_label_are_counted_where_labels_are_shown() {
+    let mut run = GeneratedRun::new(60, 4, 1);
+    run.data.images.iter_mut().take(12).for_each(|image| image.label = None);
+    run.data.quality.iter_mut().for_each(|row| row.n_labelled = Some(48));
+    let pages = rendered(&run);
+    assert!(pages["index.html"].contains("over the 48 of 60 images that have one"));
+    assert!(pages["labels.html"].contains("12 images have no label and are not counted."));
+}
+
+#[test]
 fn growing_pages_renew_themselves_until_the_run_ends() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let run = RunDir::new(dir.path());
@@ -189,6 +244,7 @@ fn rows_and_notes_that_the_pages_do_not_know_are_shown_as_they_are_called() {
     let mut run = GeneratedRun::new(60, 4, 1);
     run.data.quality.push(Quality {
         codes: "untouched codes".to_owned(),
+        n_labelled: None,
         figures: BTreeMap::from([("label_free_score".to_owned(), 0.4321)]),
     });
     let note = "the untouched codes were kept: their label-free score 0.432 beats 0.401";
@@ -209,7 +265,11 @@ fn hostile_names_stay_text_everywhere() {
         image.label = Some(hostile.to_owned());
     }
     run.data.title = hostile.to_owned();
-    run.data.settings = hostile.to_owned();
+    run.data.config_text = hostile.to_owned();
+    if let Some(config) = &mut run.data.config {
+        config.images.paths = vec![hostile.into()];
+        config.version = hostile.to_owned();
+    }
     for row in &mut run.data.skipped {
         hostile.clone_into(&mut row.path);
         hostile.clone_into(&mut row.reason);

@@ -1,5 +1,8 @@
 //! The run directory: settings, layout, tables, resume. Nothing here computes, and nothing knows of networks.
 
+// The example of the README is a test.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+
 mod atomic;
 pub mod config;
 mod events;

@@ -146,7 +146,7 @@ pub(crate) fn add(args: &AddVerb, json: bool, talk: &Talk) -> Result<Outcome> {
         let clustered = stages::cluster_anew(&mut session, &images, CodesWanted::Same, talk)?;
         show(&mut session, &images, &clustered, None, talk)?;
     } else if added.n_new > 0 {
-        if images.labels().is_some() {
+        if images.labelled().is_some() {
             stages::evaluate(&mut session, &images, None, talk)?;
         } else if session.dir.evaluation().exists() {
             // Its figures are those of the images before.

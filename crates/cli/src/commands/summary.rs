@@ -40,10 +40,19 @@ pub(crate) fn print(session: &Session, images: &Images, json: bool) -> Result<()
     }
     if !quality.is_empty() {
         write!(out, "{}", table(&quality))?;
+        if let Some(words) = labelled_part(&quality, images.len()) {
+            writeln!(out, "{words}")?;
+        }
     }
     writeln!(out, "report  {}", visible(&session.dir.report_index().display().to_string()))?;
     writeln!(out, "table   {}", visible(&session.dir.assignments_csv().display().to_string()))?;
     Ok(())
+}
+
+/// Which images figures against labels are of, where not all have one.
+fn labelled_part(quality: &[Quality], n_images: usize) -> Option<String> {
+    let n_labelled = quality.iter().find_map(|row| row.n_labelled).filter(|&n| n < n_images)?;
+    Some(format!("figures against labels are of the {n_labelled} of {n_images} images that have one"))
 }
 
 /// One line per kind of codes, in percent; columns that nothing has are left out.
@@ -68,9 +77,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn it_is_said_how_many_images_have_a_label_where_not_all_have() {
+        let row = |n_labelled| Quality { codes: "final".to_owned(), n_labelled, ..Quality::default() };
+        let words = labelled_part(&[row(Some(18))], 24).expect("words");
+        assert_eq!(words, "figures against labels are of the 18 of 24 images that have one");
+        assert_eq!((labelled_part(&[row(Some(24))], 24), labelled_part(&[row(None)], 24)), (None, None));
+    }
+
+    #[test]
     fn figures_stand_in_percent_under_their_names() {
         let row = |codes: &str, figures: &[(&str, f64)]| Quality {
             codes: codes.to_owned(),
+            n_labelled: None,
             figures: figures.iter().map(|(n, f)| ((*n).to_owned(), *f)).collect(),
         };
         let found =

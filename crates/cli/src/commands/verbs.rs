@@ -65,7 +65,7 @@ pub(crate) fn evaluate(args: &EvaluateVerb, json: bool, talk: &Talk) -> Result<O
         labels.check_file()?;
         images.relabel(&labels, &session.config)?;
     }
-    if !probes.is_empty() && images.labels().is_none() {
+    if !probes.is_empty() && images.labelled().is_none() {
         return Err(StageError::NoLabels.into());
     }
     session.redo_from(Stage::Evaluate);

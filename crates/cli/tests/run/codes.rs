@@ -70,7 +70,7 @@ fn codes_before_and_after_training_stand_beside_each_other_and_are_not_computed_
         assert!(read("embeddings.npy") == read(&format!("candidates/{kind}.npy")));
     }
     assert_eq!((&choice()["chosen"], &choice()["compared"]), (&serde_json::json!("ensemble"), &compared));
-    assert!(choice()["figures"]["backbone"]["modularity"].is_number(), "the evidence stays");
+    assert!(choice()["figures"]["backbone"]["trial_modularity"].is_number(), "the evidence stays");
     std::fs::rename(&away, &encoder).unwrap();
     let before = read("embeddings.npy");
     check_success(&sporeprint().arg("embed").arg(&out).output().unwrap());

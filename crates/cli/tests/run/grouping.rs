@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use sporeprint::run::tables::{Assignment, read_assignments, read_clusters, read_images};
+use sporeprint::run::tables::{Assignment, read_assignments, read_clusters, read_images, read_quality};
 use sporeprint::run::{RunDir, read_npy, write_npy};
 use sporeprint_cluster::Rng;
 
@@ -126,6 +126,9 @@ fn codes_without_names_or_with_names_of_nothing_are_clustered_all_the_same() {
     assert_eq!(clusters_of(&example.out("named")), clusters_of(&example.out("plain")));
     let page = std::fs::read_to_string(example.out("named").join("report/index.html")).unwrap();
     assert!(page.contains("40 items in 4 clusters"), "the report stands without pictures");
+    for words in ["VGG-16", "random weights", "Moved files"] {
+        assert!(!page.contains(words), "{words}");
+    }
 }
 
 #[test]
@@ -192,7 +195,14 @@ fn images_added_later_get_codes_pictures_and_clusters_and_a_stopped_addition_can
     let clusters = clusters_of(&run);
     let assigned = text(&verb("assign", &run, &[later.to_str().unwrap()]).stdout);
 
-    check_success(&verb("add", &run, &[later.to_str().unwrap()]));
+    let output = verb("add", &run, &[later.to_str().unwrap()]);
+    check_success(&output);
+    // The new ones have no label: figures against labels stay, of the others.
+    assert!(text(&output.stdout).contains("of the 18 of 24 images that have one"), "{}", text(&output.stdout));
+    let quality = read_quality(&run.join("evaluation.json")).unwrap();
+    assert!(quality.iter().all(|row| row.n_labelled == Some(18) && row.figures.contains_key("nmi")), "{quality:?}");
+    let page = std::fs::read_to_string(run.join("report/index.html")).unwrap();
+    assert!(page.contains("over the 18 of 24 images that have one"));
     let after = clusters_of(&run);
     assert_eq!((after.len(), &after[..18]), (24, &clusters[..]));
     let added: Vec<String> = assignments(&run)[18..].iter().map(|a| a.path.clone()).collect();

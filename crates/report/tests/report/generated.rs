@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fs_err as fs;
 use image::{Rgb, RgbImage};
 use sporeprint_report::{Picture, ReportData};
-use sporeprint_run::config::CodeKind;
+use sporeprint_run::config::{Architecture, CodeKind, EncoderConfig, ImagesConfig, Labels, RunConfig};
 use sporeprint_run::tables::{
     Assignment, Choice, ClusterRow, ImageRow, ImageStatus, KCurve, KPoint, Metric, NameRow, NeighborTable, Quality,
     SkippedRow, write_assignments, write_choice, write_clusters, write_images, write_k_curve, write_names,
@@ -129,9 +129,10 @@ impl GeneratedRun {
             map: Some(map),
             metrics: metrics(),
             choice: Some(choice()),
-            quality: quality(),
+            quality: quality(n),
             k_curve: Some(k_curve(n_clusters as u32)),
-            settings: SETTINGS.to_owned(),
+            config_text: toml::to_string_pretty(&settings()).expect("settings"),
+            config: Some(settings()),
             has_reconstructions: true,
         };
         Self { data }
@@ -178,7 +179,7 @@ impl GeneratedRun {
             write_choice(&run.choice(), choice).expect("choice");
         }
         write_k_curve(&run.k_curve(), data.k_curve.as_ref().expect("k curve")).expect("k curve");
-        fs::write(run.config(), &data.settings).expect("settings");
+        fs::write(run.config(), &data.config_text).expect("settings");
         let mut pairs = RgbImage::new(6 * 160, 2 * 160);
         for cell in 0..6 {
             let drawn = picture(cell, cell, 160);
@@ -190,35 +191,13 @@ impl GeneratedRun {
     }
 }
 
-const SETTINGS: &str = r#"# as resolved
-version = "0.1.0"
-seed = 0
-
-[images]
-paths = ["/photos"]
-labels = "from-dirs"
-
-[encoder]
-architecture = "vgg16-bn"
-width = 0.25
-image_size = 64
-
-[pretrain]
-epochs = 20
-
-[aggregate]
-objective = "local-aggregation"
-epochs = 30
-temperature = 0.2
-mixing_rate = 0.5
-
-[aggregate.sgd]
-learning_rate = 0.02
-
-[cluster]
-n_clusters = "auto"
-n_init = 10
-"#;
+fn settings() -> RunConfig {
+    let mut config = RunConfig::default();
+    config.images = ImagesConfig { paths: vec!["/photos".into()], labels: Labels::FromDirs, ..ImagesConfig::default() };
+    config.encoder = EncoderConfig { architecture: Architecture::Vgg16Bn, width: 0.25, ..EncoderConfig::default() };
+    (config.pretrain.epochs, config.aggregate.epochs) = (20, 30);
+    config
+}
 
 fn metrics() -> Vec<Metric> {
     let short = |number: f64| (number * 1e4).round() / 1e4;
@@ -247,7 +226,7 @@ fn metrics() -> Vec<Metric> {
 }
 
 fn choice() -> Choice {
-    let figures = |modularity| BTreeMap::from([("modularity".to_owned(), modularity)]);
+    let figures = |modularity| BTreeMap::from([("trial_modularity".to_owned(), modularity)]);
     Choice {
         chosen: CodeKind::Backbone,
         compared: vec![CodeKind::Untouched, CodeKind::Backbone],
@@ -257,9 +236,10 @@ fn choice() -> Choice {
     }
 }
 
-fn quality() -> Vec<Quality> {
+fn quality(n_labelled: usize) -> Vec<Quality> {
     let row = |codes: &str, acc: f64, nmi: f64, ari: f64| Quality {
         codes: codes.to_owned(),
+        n_labelled: Some(n_labelled),
         figures: BTreeMap::from(
             [
                 ("acc", acc),
@@ -283,6 +263,7 @@ fn k_curve(chosen: u32) -> KCurve {
     let point = |k: u32| {
         let off = (f64::from(k) / f64::from(chosen)).ln();
         let figures = [
+            ("trial_modularity", (60. * (-off * off / 3.).exp()).round() / 100.),
             ("silhouette", (42. * (-off * off).exp()).round() / 100.),
             ("stability", (90. * (-off * off / 2.).exp()).round() / 100.),
         ];

@@ -12,10 +12,13 @@ use crate::config::CodeKind;
 use crate::write_atomically;
 
 /// Quality of the clustering of one kind of codes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// Which codes were clustered: `pixels`, `untrained`, `autoencoder`, .., `final` for the run's own.
     pub codes: String,
+    /// Images with a label, which figures against labels are taken over; nothing where no image has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_labelled: Option<usize>,
     /// Figures by name: `acc`, `nmi`, `ari`, `ami`, `purity`, `knn` against labels; `modularity`, `silhouette`,
     /// `trustworthiness` without.
     pub figures: BTreeMap<String, f64>,
@@ -38,7 +41,8 @@ pub struct KCurve {
 pub struct KPoint {
     /// Number of clusters.
     pub k: u32,
-    /// Figures by name, such as `silhouette` and `stability`.
+    /// Figures by name, such as `silhouette` and `stability`. `trial_modularity` is that of a k-means on the codes, made only to
+    /// choose; the `modularity` of [`Quality`] is that of the clusters which the run has.
     #[serde(flatten)]
     pub figures: BTreeMap<String, f64>,
 }
@@ -50,7 +54,7 @@ pub struct Choice {
     pub chosen: CodeKind,
     /// Every kind that was compared, the chosen one included.
     pub compared: Vec<CodeKind>,
-    /// Label-free figures of each kind, by name.
+    /// Label-free figures of each kind, by name; `trial_modularity` as in [`KPoint`].
     pub figures: BTreeMap<String, BTreeMap<String, f64>>,
     /// The choice and its reason in one sentence.
     pub words: String,
@@ -126,7 +130,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("figures.json");
         let figures = BTreeMap::from([("nmi".to_owned(), 0.1 + 0.2), ("acc".to_owned(), 1.)]);
-        let rows = [Quality { codes: "final".to_owned(), figures: figures.clone() }];
+        let rows = [
+            Quality { codes: "pixels".to_owned(), n_labelled: None, figures: BTreeMap::new() },
+            Quality { codes: "final".to_owned(), n_labelled: Some(18), figures: figures.clone() },
+        ];
         write_quality(&path, &rows).expect("written");
         assert_eq!(read_quality(&path).expect("read"), rows);
         let curve = KCurve { chosen: 4, alternatives: vec![2], points: vec![KPoint { k: 4, figures }] };

@@ -35,13 +35,13 @@ impl Grouper<'_> {
         }
         self.observer.begin("number of clusters", 0);
         let watch = |step: Step| {
-            self.observer.advance(step.done as u64, &format!("modularity {:.3}", step.value));
+            self.observer.advance(step.done as u64, &format!("modularity of a trial {:.3}", step.value));
             if self.observer.interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let choice = ChooseK { seed: self.seed, ..ChooseK::default() }.fit(rows, &watch)?;
         self.observer.end();
         let figures = |e: &sporeprint_cluster::Evidence| {
-            [("modularity", e.modularity), ("silhouette", e.silhouette), ("stability", e.stability)]
+            [("trial_modularity", e.modularity), ("silhouette", e.silhouette), ("stability", e.stability)]
         };
         let points = choice.curve.iter().map(|e| KPoint {
             k: e.k as u32,

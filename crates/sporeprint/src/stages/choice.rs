@@ -226,7 +226,13 @@ fn decide(modularities: &[(CodeKind, f64)]) -> (CodeKind, String) {
             "training on the folder helped as far as can be told without labels"
         }
     };
-    (chosen, format!("{verdict} (images that were near before are together, beyond chance: {})", figures.join(", ")))
+    (
+        chosen,
+        format!(
+            "{verdict} (trial groupings keep together what was near before, beyond chance: {})",
+            figures.join(", ")
+        ),
+    )
 }
 
 /// Label-free figures of every kind; none for folders too small to be resampled. The first kind is what
@@ -252,11 +258,16 @@ fn figures(scores: &[(CodeKind, CodesScore)]) -> BTreeMap<String, BTreeMap<Strin
     scores.iter().map(|(kind, score)| (kind.name().to_owned(), by_name(score))).collect()
 }
 
-/// Label-free figures by the name that tables give them.
+/// Label-free figures by the name that tables give them; the groupings behind them are trials and not those that a run ends
+/// with.
 pub(super) fn by_name(score: &CodesScore) -> BTreeMap<String, f64> {
     let CodesScore { silhouette, stability, support, modularity } = *score;
     let always = [("silhouette", silhouette), ("stability", stability), ("support", support)];
-    always.into_iter().chain(modularity.map(|m| ("modularity", m))).map(|(name, x)| (name.to_owned(), x)).collect()
+    always
+        .into_iter()
+        .chain(modularity.map(|m| ("trial_modularity", m)))
+        .map(|(name, x)| (name.to_owned(), x))
+        .collect()
 }
 
 /// The number of clusters asked for, or a usual one to compare codes by when it is still to be chosen.

@@ -13,8 +13,8 @@ use crate::run::{Array, RunDir, read_npy};
 /// Label-free figures of the codes that runs over the same images are clustered by, by name, in the order of the runs; see
 /// [`CompareCodes`].
 ///
-/// Modularity is among them where all runs began with the same codes: it tells how far images that were near then are
-/// together in the clusters of each run, which training does not raise by itself.
+/// Modularity (`trial_modularity`) is among them where all runs began with the same codes: it tells how far images that were
+/// near then are together in trial groupings of each run's codes, which training does not raise by itself.
 ///
 /// # Errors
 /// When a run has no codes, or the codes cannot be compared.

@@ -13,7 +13,7 @@ use super::cluster::{Clustered, codes, grouper, read_grouping};
 use super::codes::unit_codes;
 use super::images::root;
 use super::train::{pretrained_encoder, starting_encoder};
-use super::{Images, StageError};
+use super::{Images, Labelled, StageError};
 use crate::config::CodeKind;
 use crate::config::{PixelsConfig, WeightsSource};
 use crate::encoder::{FrozenEncoder, Pixels};
@@ -39,14 +39,14 @@ struct Judge<'a> {
     /// Who was near whom before training: modularity compares groupings of different codes by it. Silhouettes are each of its
     /// own codes.
     near: Neighbors,
-    labels: Option<&'a [i32]>,
+    labelled: Option<&'a Labelled>,
 }
 
 /// Writes `evaluation.json`: the run's own clusters beside k-means on the codes of each network and, where there are labels to
 /// tell, on pixels.
 ///
 /// Each baseline gets as many clusters as the run has, and the same centring and restarts. Labels are read here and
-/// nowhere else.
+/// nowhere else; where only some images have one, figures against labels are of those.
 ///
 /// # Errors
 /// When the run has no clusters yet, or a file cannot be read or written.
@@ -77,10 +77,10 @@ pub fn evaluate(
     };
     let prepared = grouping.prepared.view()?;
     let n_clusters = sizes(&grouping.labels).len().max(1);
-    let labels = images.labels();
-    let judge = Judge { session, grouper, n_clusters, near, labels: labels.as_deref() };
+    let labelled = images.labelled();
+    let judge = Judge { session, grouper, n_clusters, near, labelled: labelled.as_ref() };
     let mut rows = Vec::new();
-    if labels.is_some() && images.all_pictures() {
+    if labelled.is_some() && images.all_pictures() {
         let image_size = images.cache.image_size();
         let pixels = Pixels::new(PixelsConfig { image_size, ..PixelsConfig::default() });
         let codes = frozen_codes_of_all(&pixels, &images.cache, observer)?;
@@ -199,16 +199,21 @@ impl Judge<'_> {
         if let Ok(silhouette) = silhouette(rows, found, Metric::Cosine) {
             put("silhouette", silhouette);
         }
-        if let Some(labels) = self.labels {
-            let agreement = agreement(labels, found)?;
+        if let Some(labelled) = self.labelled {
+            let labels = &labelled.labels;
+            let agreement = agreement(labels, &labelled.of(found))?;
             put("acc", agreement.accuracy);
             put("nmi", agreement.nmi);
             put("ari", agreement.ari);
             put("ami", agreement.ami);
             put("purity", agreement.purity);
-            put("knn", votes(rows, labels)?);
+            // A single image has nobody to vote on it.
+            if labels.len() > 1 {
+                put("knn", labelled.with_rows(rows, |rows| votes(rows, labels))?);
+            }
         }
-        Ok(Quality { codes: name.to_owned(), figures })
+        let n_labelled = self.labelled.map(|labelled| labelled.labels.len());
+        Ok(Quality { codes: name.to_owned(), n_labelled, figures })
     }
 }
 

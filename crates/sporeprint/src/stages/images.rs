@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use sporeprint_cluster::RowsView;
+
 use crate::config::{Labels, RunConfig};
 use crate::grouping::{Described, scattered};
 use crate::images::{Built, DHash, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images};
@@ -27,6 +29,27 @@ pub struct Images {
     pub n_skipped: usize,
     /// Place in the cache of each image, where that is not its index: rows of a run made from codes need no picture.
     places: Option<Vec<Option<u32>>>,
+}
+
+/// Images with a label, by rising index: figures against labels are taken over these alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labelled {
+    /// Their indices.
+    pub indices: Vec<u32>,
+    /// Their labels as numbers by sorted name.
+    pub labels: Vec<i32>,
+}
+
+impl Labelled {
+    /// Those of `all`, one for each image of the run, that belong to labelled images.
+    pub(super) fn of<T: Copy>(&self, all: &[T]) -> Vec<T> {
+        self.indices.iter().map(|&image| all[image as usize]).collect()
+    }
+
+    /// Gives a function the rows of the labelled images, which are only copied where some images have no label.
+    pub(super) fn with_rows<T>(&self, rows: RowsView<'_>, of: impl FnOnce(RowsView<'_>) -> T) -> T {
+        if self.indices.len() == rows.len() { of(rows) } else { of(rows.gather(&self.indices).view()) }
+    }
 }
 
 impl From<Built> for Images {
@@ -78,13 +101,15 @@ impl Images {
         self.places.is_none()
     }
 
-    /// Labels as numbers by sorted name, if every image has one.
-    pub fn labels(&self) -> Option<Vec<i32>> {
-        let labels: Vec<&str> = self.entries.iter().map(|e| e.label.as_deref()).collect::<Option<_>>()?;
+    /// The images that have a label; nothing where none has one.
+    pub fn labelled(&self) -> Option<Labelled> {
+        let known = self.entries.iter().enumerate().filter_map(|(image, e)| Some((image as u32, e.label.as_deref()?)));
+        let (indices, labels): (Vec<u32>, Vec<&str>) = known.unzip();
         let mut names = labels.clone();
         names.sort_unstable();
         names.dedup();
-        Some(labels.iter().map(|label| names.binary_search(label).map_or(-1, |at| at as i32)).collect())
+        let number = |label: &&str| names.binary_search(label).map_or(-1, |at| at as i32);
+        (!indices.is_empty()).then(|| Labelled { labels: labels.iter().map(number).collect(), indices })
     }
 
     /// Takes labels from another place than the run was made with.

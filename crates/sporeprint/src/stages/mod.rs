@@ -28,7 +28,7 @@ pub use compare_runs::compare_runs;
 pub use error::StageError;
 pub use estimate::estimate;
 pub use evaluate::evaluate;
-pub use images::{Images, check_paths, count, reopen, save_labels, scan};
+pub use images::{Images, Labelled, check_paths, count, reopen, save_labels, scan};
 pub use import::import;
 pub use name::{Words, name_clusters};
 pub use pictures::Pictures;

@@ -42,25 +42,36 @@ pub fn probe(session: &Session, images: &Images, probes: &[Probe]) -> Result<(),
     if !session.is_done(Stage::Evaluate) {
         return Err(StageError::NotYet { run: root(&session.dir), missing: "evaluation", verb: "evaluate RUN" });
     }
-    let labels = images.labels().ok_or(StageError::NoLabels)?;
+    let labelled = images.labelled().ok_or(StageError::NoLabels)?;
     let codes = read_npy::<f32>(&session.dir.embeddings())?;
-    let rows = RowsView::new(&codes.data, codes.shape[1])?;
+    let all = RowsView::new(&codes.data, codes.shape[1])?;
     let mut quality = read_quality(&session.dir.evaluation())?;
     for probe in probes {
-        let (name, figure) = match probe {
-            Probe::Knn => {
-                let neighbors = nearest_others(rows, VOTERS.min(rows.len() - 1), Metric::Cosine)?;
-                ("wknn", weighted_knn_accuracy(&neighbors, &labels, &labels, TEMPERATURE)?)
-            }
-            Probe::Linear => {
-                let settings = LinearProbe { seed: session.config.seed, ..LinearProbe::default() };
-                let folds = settings.folds.min(rows.len());
-                ("linear", LinearProbe { folds, ..settings }.accuracy(rows, &labels)?)
-            }
-        };
+        let seed = session.config.seed;
+        let (name, figure) = labelled.with_rows(all, |rows| figure(*probe, rows, &labelled.labels, seed))?;
         for row in quality.iter_mut().filter(|row| row.codes == "final") {
             row.figures.insert(name.to_owned(), figure);
         }
     }
     Ok(write_quality(&session.dir.evaluation(), &quality)?)
+}
+
+/// Name and figure of one measure on labelled rows.
+fn figure(
+    probe: Probe,
+    rows: RowsView<'_>,
+    labels: &[i32],
+    seed: u64,
+) -> Result<(&'static str, f64), sporeprint_cluster::Error> {
+    Ok(match probe {
+        Probe::Knn => {
+            let neighbors = nearest_others(rows, VOTERS.min(rows.len() - 1), Metric::Cosine)?;
+            ("wknn", weighted_knn_accuracy(&neighbors, labels, labels, TEMPERATURE)?)
+        }
+        Probe::Linear => {
+            let settings = LinearProbe { seed, ..LinearProbe::default() };
+            let folds = settings.folds.min(rows.len());
+            ("linear", LinearProbe { folds, ..settings }.accuracy(rows, labels)?)
+        }
+    })
 }
