@@ -274,7 +274,7 @@ impl Observer for Lines {
 }
 
 /// Labels of all images as numbers.
-fn every_label(images: &Images) -> Outcome<Vec<i32>> {
+fn every_label(images: &stages::Images) -> Outcome<Vec<i32>> {
     let labelled = images.labelled().filter(|labelled| labelled.indices.len() == images.len());
     Ok(labelled.ok_or("every photograph needs a label")?.labels)
 }
