@@ -131,18 +131,12 @@ fn new_rows_go_to_the_nearest_centroid_or_to_that_of_their_direction() {
         let run = KMeans { spherical, ..KMeans::new(2) }.fit(rows.view(), &Silent).unwrap();
         let (first, second) = (run.labels[0], run.labels[2]);
         let found = run.predict(RowsView::new(new, 2).unwrap()).unwrap();
-        found
-            .iter()
-            .map(|&label| {
-                if label == first {
-                    'a'
-                } else if label == second {
-                    'b'
-                } else {
-                    '?'
-                }
-            })
-            .collect::<String>()
+        let name = |&label: &i32| match label {
+            _ if label == first => 'a',
+            _ if label == second => 'b',
+            _ => '?',
+        };
+        found.iter().map(name).collect::<String>()
     };
     // Short, but upwards: near the first group, in the direction of the second.
     assert_eq!(labels(false, &[0.1, 0.5, 0.0, 9.0]), "ab");

@@ -67,6 +67,15 @@ impl Deref for Labels {
     }
 }
 
+impl<'a> IntoIterator for &'a Labels {
+    type Item = &'a i32;
+    type IntoIter = std::slice::Iter<'a, i32>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +86,7 @@ mod tests {
         assert_eq!(*labels, [3, 0, -1, 3, -1]);
         assert_eq!((labels.n_clusters(), labels.n_noise()), (2, 2));
         assert_eq!(labels.sizes(), [1, 0, 0, 2]);
+        assert_eq!((&labels).into_iter().sum::<i32>(), 4);
         let noise = Labels::from(vec![-1; 3]);
         assert_eq!((noise.n_clusters(), noise.n_noise(), noise.sizes()), (0, 3, vec![]));
         assert_eq!(Labels::default().n_clusters(), 0);
