@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::augment::{Factor, make_grey};
 use super::cache::ImageCache;
-use super::resize::{Taps, apply, centre_offset};
+use super::resize::{Taps, apply, center_offset};
 
 /// Side of [`Frame::Middle`], as a share of the shorter side.
 const MIDDLE: f64 = 0.8;
@@ -40,7 +40,7 @@ impl CodeView {
     /// Colour: every view is grey. Rotation: every view is taken in four quarter turns, whose mean is the same however the
     /// image lies. The other factors only change the views of training.
     pub fn averaged(n: usize, ignored: &[Factor]) -> Vec<Self> {
-        let grey = ignored.contains(&Factor::Colour);
+        let grey = ignored.contains(&Factor::Color);
         let turns = if ignored.contains(&Factor::Rotation) { 4 } else { 1 };
         let frames = [Frame::Whole, Frame::Mirrored, Frame::Middle].into_iter().take(n);
         frames.flat_map(|frame| (0..turns).map(move |turns| Self { frame, turns, grey })).collect()
@@ -77,7 +77,7 @@ impl Frame {
                 let short = source.width.min(source.height);
                 let side = ((MIDDLE * short as f64).round() as usize).max(1);
                 let taps = |length: usize| {
-                    let start = centre_offset(length, side);
+                    let start = center_offset(length, side);
                     Taps::new(length, (start as f64, (start + side) as f64), size, 0, size)
                 };
                 let mut out = vec![0; 3 * size * size];
@@ -111,7 +111,7 @@ mod tests {
     fn ignored_factors_decide_the_views() {
         assert_eq!(CodeView::averaged(1, &[]), [CodeView::WHOLE]);
         assert_eq!(CodeView::averaged(3, &[Factor::Background, Factor::Scale]).len(), 3);
-        let grey = CodeView::averaged(2, &[Factor::Colour]);
+        let grey = CodeView::averaged(2, &[Factor::Color]);
         assert!(grey.len() == 2 && grey.iter().all(|view| view.grey));
         let turned = CodeView::averaged(2, &[Factor::Rotation]);
         assert!(turned.len() == 8 && (0..4).all(|n| turned.iter().filter(|view| view.turns == n).count() == 2));

@@ -228,9 +228,9 @@ fn to_8_bits(value: u16) -> u8 {
 }
 
 /// Colour with opacity `alpha` on [`BACKGROUND`], rounded to nearest.
-fn over(colour: [u8; 3], alpha: u8) -> [u8; 3] {
+fn over(color: [u8; 3], alpha: u8) -> [u8; 3] {
     let (alpha, rest) = (u32::from(alpha), u32::from(255 - alpha));
-    std::array::from_fn(|c| ((u32::from(colour[c]) * alpha + u32::from(BACKGROUND[c]) * rest + 127) / 255) as u8)
+    std::array::from_fn(|c| ((u32::from(color[c]) * alpha + u32::from(BACKGROUND[c]) * rest + 127) / 255) as u8)
 }
 
 fn reason(error: &ImageError, limits: &DecodeLimits) -> DecodeError {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_under_full_transparency_do_not_matter() {
+    fn colors_under_full_transparency_do_not_matter() {
         let make = |hidden: [u8; 3]| {
             let [r, g, b] = hidden;
             let picture =

@@ -87,12 +87,12 @@ pub fn fit_short_side(width: usize, height: usize, size: usize) -> (usize, usize
 /// - when a side of the source or `size` is 0
 pub fn resize_and_crop(source: RgbView<'_>, size: usize, filter: Filter) -> RgbImage {
     let (width, height) = fit_short_side(source.width, source.height, size);
-    let (left, top) = (centre_offset(width, size), centre_offset(height, size));
+    let (left, top) = (center_offset(width, size), center_offset(height, size));
     resize_window(source, (width, height), Window { left, top, width: size, height: size }, filter)
 }
 
 /// `round((whole - part) / 2)`, halves to even, as Python rounds.
-pub(crate) fn centre_offset(whole: usize, part: usize) -> usize {
+pub(crate) fn center_offset(whole: usize, part: usize) -> usize {
     let surplus = whole - part;
     let half = surplus / 2;
     half + (surplus % 2) * (half % 2)
@@ -137,12 +137,12 @@ impl Taps {
         let mut taps = Self { spans: Vec::with_capacity(count), weights: Vec::new() };
         let mut exact = Vec::new();
         for x in first..first + count {
-            let centre = part.0 + (x as f64 + 0.5) * scale;
+            let center = part.0 + (x as f64 + 0.5) * scale;
             // `as` truncates towards zero and turns negative numbers into 0, which is what Pillow does in two steps.
-            let start = (centre - support + 0.5) as usize;
-            let end = ((centre + support + 0.5) as usize).min(in_size);
+            let start = (center - support + 0.5) as usize;
+            let end = ((center + support + 0.5) as usize).min(in_size);
             exact.clear();
-            exact.extend((start..end).map(|i| filter.weight((i as f64 - centre + 0.5) * inverse)));
+            exact.extend((start..end).map(|i| filter.weight((i as f64 - center + 0.5) * inverse)));
             let sum: f64 = exact.iter().sum();
             let from = taps.weights.len();
             let one = f64::from(1u32 << PRECISION_BITS);
@@ -225,7 +225,7 @@ mod tests {
             let picture = noise(width, height);
             let (full_width, full_height) = fit_short_side(width, height, 16);
             let full = resize(picture.view(), full_width, full_height, Filter::Bicubic);
-            let (left, top) = (centre_offset(full_width, 16), centre_offset(full_height, 16));
+            let (left, top) = (center_offset(full_width, 16), center_offset(full_height, 16));
             let cropped: Vec<u8> =
                 (top..top + 16).flat_map(|y| full.view().row(y)[left * 3..(left + 16) * 3].to_vec()).collect();
             assert_eq!(resize_and_crop(picture.view(), 16, Filter::Bicubic).data, cropped, "{width} x {height}");
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn offsets_round_half_to_even() {
-        let offsets: Vec<usize> = (0..8).map(|surplus| centre_offset(64 + surplus, 64)).collect();
+        let offsets: Vec<usize> = (0..8).map(|surplus| center_offset(64 + surplus, 64)).collect();
         assert_eq!(offsets, [0, 0, 1, 2, 2, 2, 3, 4]);
     }
 

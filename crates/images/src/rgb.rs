@@ -22,8 +22,8 @@ impl RgbImage {
     }
 
     /// Picture of one colour.
-    pub fn filled(width: usize, height: usize, colour: [u8; 3]) -> Self {
-        Self::new(width, height, colour.repeat(width * height))
+    pub fn filled(width: usize, height: usize, color: [u8; 3]) -> Self {
+        Self::new(width, height, color.repeat(width * height))
     }
 
     /// Borrowed form.

@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_for_a_paper_has_plain_colours() {
+    fn a_chart_for_a_paper_has_plain_colors() {
         let line = Series { name: "var(--x) (a)".to_owned(), points: vec![(1., 1.), (2., 3.)] };
         let svg = standalone(&line_chart("loss", "epoch", &[line.clone(), line], Some(1.5)));
         assert!(!svg.contains("var(") && svg.contains("stroke=\"#a8481f\""), "{svg}");

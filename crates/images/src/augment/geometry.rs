@@ -7,7 +7,7 @@ use sporeprint_cluster::Rng;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placement {
     /// Centre of the crop, in pixels of the image.
-    pub(super) centre: (f32, f32),
+    pub(super) center: (f32, f32),
     /// Width and height of the crop, in pixels of the image.
     pub(super) extent: (f32, f32),
     pub(super) mirrored: bool,
@@ -37,7 +37,7 @@ impl Placement {
         });
         let mirrored = rng.chance(config.flip);
         let angle = rng.range(-1.0, 1.0) * config.rotation.to_radians();
-        Self { centre: (left + w / 2.0, top + h / 2.0), extent: (w, h), mirrored, angle }
+        Self { center: (left + w / 2.0, top + h / 2.0), extent: (w, h), mirrored, angle }
     }
 
     /// Where the pixels of a view of `size` x `size` come from.
@@ -49,7 +49,7 @@ impl Placement {
         // The centre of the first pixel lies half a pixel inside the view's corner at (-1/2, -1/2).
         let first = 0.5 * step - 0.5;
         Pixels {
-            origin: (self.centre.0 + signed * first * (cos - sin), self.centre.1 + height * first * (sin + cos)),
+            origin: (self.center.0 + signed * first * (cos - sin), self.center.1 + height * first * (sin + cos)),
             right: (signed * cos * step, height * sin * step),
             down: (-signed * sin * step, height * cos * step),
         }

@@ -1,6 +1,6 @@
 //! Augmented views: what may change about a photograph without changing what it shows.
 
-mod colour;
+mod color;
 mod geometry;
 mod render;
 
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::colour::make_grey;
+pub(super) use self::color::make_grey;
 pub use self::render::render;
 
 /// Strength of every change that makes a view of an image; the whole recipe of views.
@@ -55,8 +55,9 @@ impl Default for ViewConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Factor {
-    /// Hue and saturation.
-    Colour,
+    /// Hue and saturation; the word in settings is `colour`.
+    #[serde(rename = "colour")]
+    Color,
     /// Which way is up.
     Rotation,
     /// Where in the frame the thing is.
@@ -77,7 +78,7 @@ impl FromStr for Factor {
 
     fn from_str(text: &str) -> Result<Self, UnknownFactor> {
         match text {
-            "colour" | "color" => Ok(Self::Colour),
+            "colour" | "color" => Ok(Self::Color),
             "rotation" => Ok(Self::Rotation),
             "position" => Ok(Self::Position),
             "scale" => Ok(Self::Scale),
@@ -129,7 +130,7 @@ impl ViewConfig {
     pub fn ignoring(mut self, factors: &[Factor]) -> Self {
         for factor in factors {
             match factor {
-                Factor::Colour => (self.hue, self.saturation, self.grey) = (0.4, 0.8, self.grey.max(0.3)),
+                Factor::Color => (self.hue, self.saturation, self.grey) = (0.4, 0.8, self.grey.max(0.3)),
                 Factor::Rotation => self.rotation = 180.0,
                 Factor::Position => {
                     self.crop_scale = (self.crop_scale.0.min(0.3), self.crop_scale.1.min(0.7));
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn recipes_are_sound_and_strengths_out_of_range_are_named() {
-        let all = [Factor::Colour, Factor::Rotation, Factor::Position, Factor::Scale, Factor::Background];
+        let all = [Factor::Color, Factor::Rotation, Factor::Position, Factor::Scale, Factor::Background];
         for config in
             [ViewConfig::default(), ViewConfig::paper(), ViewConfig::none(), ViewConfig::default().ignoring(&all)]
         {
@@ -192,6 +193,14 @@ mod tests {
         assert_eq!(error, "view setting hue is 0.7, expected 0 to 0.5");
         assert!(ViewConfig { grey: f32::NAN, ..ViewConfig::none() }.check().is_err());
         assert!(ViewConfig { crop_scale: (0.9, 0.2), ..ViewConfig::none() }.check().is_err());
+    }
+
+    #[test]
+    fn factors_are_written_by_the_words_that_are_read() {
+        for (factor, word) in [(Factor::Color, "colour"), (Factor::Scale, "scale")] {
+            assert_eq!(toml::Value::try_from(factor).unwrap().as_str(), Some(word));
+            assert_eq!(word.parse(), Ok(factor));
+        }
     }
 
     #[test]

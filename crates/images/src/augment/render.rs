@@ -1,7 +1,7 @@
 //! Draws a view: crop, resize, turn, fade, blur and colour, all on bytes.
 
 use super::geometry::Placement;
-use super::{ViewConfig, colour};
+use super::{ViewConfig, color};
 use crate::resize::{Taps, apply};
 use crate::rgb::{RgbImage, RgbView};
 use sporeprint_cluster::Rng;
@@ -26,14 +26,14 @@ pub fn render(image: RgbView<'_>, size: usize, config: &ViewConfig, rng: &mut Rn
     if blurred {
         blur(&mut out, size, sigma);
     }
-    colour::jitter(&mut out, config, rng);
+    color::jitter(&mut out, config, rng);
     RgbImage::new(size, size, out)
 }
 
 fn cut(image: RgbView<'_>, size: usize, placement: &Placement, out: &mut [u8]) {
-    let part = |centre: f32, extent: f32| (f64::from(centre - extent / 2.0), f64::from(centre + extent / 2.0));
-    let mut columns = Taps::new(image.width, part(placement.centre.0, placement.extent.0), size, 0, size);
-    let rows = Taps::new(image.height, part(placement.centre.1, placement.extent.1), size, 0, size);
+    let part = |center: f32, extent: f32| (f64::from(center - extent / 2.0), f64::from(center + extent / 2.0));
+    let mut columns = Taps::new(image.width, part(placement.center.0, placement.extent.0), size, 0, size);
+    let rows = Taps::new(image.height, part(placement.center.1, placement.extent.1), size, 0, size);
     if placement.mirrored {
         columns.mirror();
     }
@@ -45,13 +45,13 @@ fn cut(image: RgbView<'_>, size: usize, placement: &Placement, out: &mut [u8]) {
 fn cut_turned(image: RgbView<'_>, size: usize, placement: &Placement, out: &mut [u8]) {
     let (sin, cos) = placement.angle.sin_cos();
     let reach = (sin.abs() + cos.abs()) / 2.0;
-    let axis = |centre: f32, extent: f32, length: usize| {
-        let (start, end) = ((centre - extent * reach).max(0.0), (centre + extent * reach).min(length as f32));
+    let axis = |center: f32, extent: f32, length: usize| {
+        let (start, end) = ((center - extent * reach).max(0.0), (center + extent * reach).min(length as f32));
         let pixels = ((end - start) / extent * size as f32).ceil().max(1.0);
         (Taps::new(length, (f64::from(start), f64::from(end)), pixels as usize, 0, pixels as usize), start, end, pixels)
     };
-    let (columns, left, right, width) = axis(placement.centre.0, placement.extent.0, image.width);
-    let (rows, top, bottom, height) = axis(placement.centre.1, placement.extent.1, image.height);
+    let (columns, left, right, width) = axis(placement.center.0, placement.extent.0, image.width);
+    let (rows, top, bottom, height) = axis(placement.center.1, placement.extent.1, image.height);
     let mut upright = RgbImage::filled(width as usize, height as usize, [0; 3]);
     apply(image, &columns, &rows, &mut Vec::new(), &mut upright.data);
     let pixels = placement.pixels(size);
@@ -95,20 +95,20 @@ fn fade_surroundings(
     out: &mut [u8],
 ) {
     let fades = rng.chance(config.background);
-    let colour: [f32; 3] = std::array::from_fn(|_| rng.range(0.0, 255.0));
+    let color: [f32; 3] = std::array::from_fn(|_| rng.range(0.0, 255.0));
     let radii = (rng.range(0.35, 0.5) * image.width as f32, rng.range(0.35, 0.5) * image.height as f32);
     if !fades {
         return;
     }
-    let (centre_x, centre_y) = (image.width as f32 / 2.0, image.height as f32 / 2.0);
+    let (center_x, center_y) = (image.width as f32 / 2.0, image.height as f32 / 2.0);
     let pixels = placement.pixels(size);
     for (y, line) in out.chunks_exact_mut(size * 3).enumerate() {
         for (x, pixel) in line.chunks_exact_mut(3).enumerate() {
             let (sx, sy) = pixels.at(x, y);
-            let distance = ((sx - centre_x) / radii.0).hypot((sy - centre_y) / radii.1);
+            let distance = ((sx - center_x) / radii.0).hypot((sy - center_y) / radii.1);
             let share = ((distance - 1.0) / 0.3).clamp(0.0, 1.0);
-            for (value, colour) in pixel.iter_mut().zip(colour) {
-                *value = (f32::from(*value) * (1.0 - share) + colour * share + 0.5) as u8;
+            for (value, color) in pixel.iter_mut().zip(color) {
+                *value = (f32::from(*value) * (1.0 - share) + color * share + 0.5) as u8;
             }
         }
     }
@@ -188,7 +188,7 @@ mod tests {
     fn a_quarter_turn_is_exact() {
         let image = smooth(40, 40);
         let placement = Placement {
-            centre: (20.0, 20.0),
+            center: (20.0, 20.0),
             extent: (40.0, 40.0),
             mirrored: false,
             angle: std::f32::consts::FRAC_PI_2,
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn views_depend_on_their_key_alone_and_work_for_every_shape() {
-        let all = [Factor::Colour, Factor::Rotation, Factor::Position, Factor::Scale, Factor::Background];
+        let all = [Factor::Color, Factor::Rotation, Factor::Position, Factor::Scale, Factor::Background];
         let config = ViewConfig { blur: 0.5, ..ViewConfig::paper() }.ignoring(&all);
         for (width, height) in [(1, 1), (300, 2), (2, 90), (64, 48)] {
             let image = smooth(width, height);

@@ -67,8 +67,8 @@ impl CacheConfig {
         let longest = short.min(self.view_size) * self.view_aspect;
         let (kept_width, kept_height) = (full_width.min(longest), full_height.min(longest));
         let window = Window {
-            left: super::resize::centre_offset(full_width, kept_width),
-            top: super::resize::centre_offset(full_height, kept_height),
+            left: super::resize::center_offset(full_width, kept_width),
+            top: super::resize::center_offset(full_height, kept_height),
             width: kept_width,
             height: kept_height,
         };
