@@ -127,7 +127,7 @@ fn settings_are_heard_in_their_spaces_and_refused_elsewhere() {
             ("cluster.metric = \"euclidean\"", [1; 8]),
         ],
     );
-    assert_eq!(unheard("", "cluster.metric = \"euclidean\"\ncluster.centre = false"), ["cluster.centre"]);
+    assert_eq!(unheard("", "cluster.metric = \"euclidean\"\ncluster.center = false"), ["cluster.center"]);
 }
 
 #[test]

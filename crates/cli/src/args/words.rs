@@ -163,7 +163,7 @@ mod tests {
             "cluster.method = \"hdbscan\"\ncluster.n_clusters = { fixed = 3 }\ncluster.max_iter = 9",
             "cluster.method = \"hdbscan\"\ncluster.head = \"scan\"",
             "cluster.space = \"codes\"\ncluster.features = [\"a.npy\"]",
-            "cluster.metric = \"euclidean\"\ncluster.centre = false\ncluster.min_cluster_size = 9",
+            "cluster.metric = \"euclidean\"\ncluster.center = false\ncluster.min_cluster_size = 9",
             "code_views = 4",
         ] {
             let flags = Overlay::from_toml(given).expect("settings");

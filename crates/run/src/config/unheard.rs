@@ -241,7 +241,7 @@ const RULES: &[Rule] = &[
         "give `cluster.head`",
     ),
     rule(
-        &["cluster.centre"],
+        &["cluster.center"],
         |config| {
             let euclidean = config.cluster.metric == Geometry::Euclidean;
             euclidean.then(|| "`cluster.metric` is euclidean, which takes codes as they are".to_owned())
