@@ -180,9 +180,15 @@ fn open(args: &Args, run: &str, set: &str, mut config: RunConfig) -> Outcome<(Se
     Ok((session, images))
 }
 
+/// One label for each image.
+fn labels(images: &stages::Images) -> Outcome<Vec<i32>> {
+    let labelled = images.labelled().filter(|labelled| labelled.labels.len() == images.len());
+    Ok(labelled.ok_or("every photograph needs a label")?.labels)
+}
+
 fn simple(args: &Args, set: &str, seed: u64) -> Outcome<Vec<(String, Figures)>> {
     let (session, images) = open(args, &format!("simple-{set}"), set, recipes::small_network(&WeightsSource::None))?;
-    let labels = every_label(&images)?;
+    let labels = labels(&images)?;
     let mut found = Vec::new();
     for (name, rows) in measure::simple_codes(&images, seed)? {
         let dim = rows.len() / images.len();
@@ -228,7 +234,7 @@ fn trained(
     stages::pretrain(&mut session, &images, INTERVAL, &Lines)?;
     stages::aggregate(&mut session, &images, INTERVAL, &Lines)?;
     stages::embed(&mut session, &images, &Lines)?;
-    let labels = every_label(&images)?;
+    let labels = labels(&images)?;
     let mut found = Vec::new();
     let mut kinds: Vec<PathBuf> =
         fs_err::read_dir(session.dir.candidates())?.flatten().map(|entry| entry.path()).collect();
@@ -271,10 +277,4 @@ impl Observer for Lines {
     fn interrupted(&self) -> bool {
         false
     }
-}
-
-/// Labels of all images as numbers.
-fn every_label(images: &stages::Images) -> Outcome<Vec<i32>> {
-    let labelled = images.labelled().filter(|labelled| labelled.indices.len() == images.len());
-    Ok(labelled.ok_or("every photograph needs a label")?.labels)
 }

@@ -192,9 +192,11 @@ impl GeneratedRun {
 }
 
 fn settings() -> RunConfig {
-    let mut config = RunConfig::default();
-    config.images = ImagesConfig { paths: vec!["/photos".into()], labels: Labels::FromDirs, ..ImagesConfig::default() };
-    config.encoder = EncoderConfig { architecture: Architecture::Vgg16Bn, width: 0.25, ..EncoderConfig::default() };
+    let mut config = RunConfig {
+        images: ImagesConfig { paths: vec!["/photos".into()], labels: Labels::FromDirs, ..ImagesConfig::default() },
+        encoder: EncoderConfig { architecture: Architecture::Vgg16Bn, width: 0.25, ..EncoderConfig::default() },
+        ..RunConfig::default()
+    };
     (config.pretrain.epochs, config.aggregate.epochs) = (20, 30);
     config
 }
