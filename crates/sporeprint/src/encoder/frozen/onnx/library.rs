@@ -1,11 +1,12 @@
 //! ONNX Runtime: found where people have it, loaded once.
 //!
 //! The program is built without it. Places are asked in this order: `ORT_DYLIB_PATH`, which alone counts where it is set;
-//! beside the program; what `pip install onnxruntime` leaves in the active environment, in that of the `python3` on
-//! `PATH`, in the user's and in the system's; the system's loader. No Python is run.
+//! beside the program; what `pip install onnxruntime` leaves in folders of `PYTHONPATH`, in the active environment, in
+//! that of the `python3` on `PATH`, in the user's and in the system's; the system's loader. No Python is run.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::env::{current_exe, home_dir, split_paths, var_os};
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -60,7 +61,10 @@ fn load(places: &Places) -> Result<(PathBuf, Environment), FrozenError> {
 
 fn in_words(error: &LoadDynamicError) -> String {
     match error {
-        LoadDynamicError::Dlopen { error, .. } => format!("the system's loader says {error}"),
+        LoadDynamicError::Dlopen { error, .. } => {
+            let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            format!("the system's loader says {reason}")
+        }
         LoadDynamicError::MissingApi { .. } => "it is another library".to_owned(),
         LoadDynamicError::InvalidVersionString => "it does not say its version".to_owned(),
         LoadDynamicError::BadVersion { version_str, .. } => {
@@ -196,9 +200,11 @@ fn entries(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Places, in_words};
-    use ort::LoadDynamicError;
     use std::path::{Path, PathBuf};
+
+    use ort::LoadDynamicError;
+
+    use super::{Places, in_words};
 
     const LIBRARY: &str = if cfg!(windows) {
         "onnxruntime.dll"
@@ -237,7 +243,8 @@ mod tests {
     #[test]
     fn an_active_environment_comes_before_the_python_on_the_path_and_that_before_the_users() {
         let folder = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| folder.path().join(name);
+        let root = fs_err::canonicalize(folder.path()).expect("it was just made");
+        let at = |name: &str| root.join(name);
         let active = install(&at("active/lib/python3.12/site-packages"));
         let on_path = install(&at("opt/lib/python3.11/site-packages"));
         let users = install(&at("home/.local/lib/python3.11/site-packages"));
