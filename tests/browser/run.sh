@@ -23,7 +23,8 @@ cmp -s package-lock.json node_modules/.from-lock || { npm ci --no-audit --no-fun
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-make_report() { REPORT_DIR=$1 REPORT_IMAGES=$2 cargo test --quiet --release -p sporeprint-report --test report -- --ignored browser_run --nocapture; }
+# The whole workspace, so that every dependency is the one that the tests before were built with.
+make_report() { REPORT_DIR=$1 REPORT_IMAGES=$2 cargo test --quiet --release --workspace --test report -- --ignored browser_run --nocapture; }
 make_report "$work/small" 600
 make_report "$work/large" "$large"
 [ -z "${SHOTS:-}" ] || mkdir -p "$SHOTS"

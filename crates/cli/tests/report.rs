@@ -129,7 +129,7 @@ fn hostile_names_cannot_steer_the_terminal_or_fake_a_line() {
     for name in ["cut\nerror: fake.png", "\u{1b}]0;title\u{7}.png", "\u{202e}gnp.cut.png", "back\rover.png"] {
         std::fs::write(photos.join(name), "no picture").unwrap();
     }
-    let output = example.run(&["-v"]);
+    let output = example.run(&[]);
     check(&output, 3);
     let quiet = |words: String| {
         assert!(!words.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')), "{words:?}");

@@ -264,7 +264,10 @@ fn every_objective_and_variant_trains() {
     let cases: &[(&str, &[&str])] = &[
         ("instance", &["--objective", "instance", "--decorrelation", "0.5"]),
         ("hardness", &["--objective", "cluster-hardness"]),
-        ("article", &["--warmup-epochs", "0", "--variant", "article", "--refresh", "1-steps", "--no-views"]),
+        (
+            "article",
+            &["--no-guard", "--warmup-epochs", "0", "--variant", "article", "--refresh", "1-steps", "--no-views"],
+        ),
         ("warm-up", &["--warmup-epochs", "1", "--bank", "random", "--head-dim", "16", "--centroids", "6"]),
         ("flatten", &["--merge", "flatten"]),
         ("frozen", &["--freeze-encoder"]),

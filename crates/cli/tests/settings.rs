@@ -177,7 +177,8 @@ fn libraries_name_settings_that_are_there_and_no_flags() {
             }
             let commands =
                 ["sporeprint run PHOTOS", "sporeprint pretrain PHOTOS", "pretrain PHOTOS --out", "run PHOTOS --out"];
-            let is_command = commands.iter().any(|command| line.contains(command)) || line.contains("cargo ");
+            let is_command = commands.iter().any(|command| line.contains(command))
+                || ["cargo ", "pip "].iter().any(|program| line.contains(program));
             let flag = line.split_whitespace().find(|word| {
                 let word = word.trim_start_matches(['"', '`', '(']);
                 word.strip_prefix("--").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))

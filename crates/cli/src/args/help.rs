@@ -63,7 +63,7 @@ mod tests {
         let mut command = super::command();
         command.build();
         for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
-            for flag in verb.get_arguments().filter(|flag| flag.get_long() != Some("help")) {
+            for flag in verb.get_arguments().filter(|flag| !matches!(flag.get_long(), Some("help" | "version"))) {
                 let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
                 let words = help.split_whitespace().count();
                 assert!(words >= 3, "{} {}: {help:?}", verb.get_name(), flag.get_id());

@@ -39,7 +39,7 @@ impl Flags for RunFlags {
 
 impl Flags for AggregateFlags {
     fn flags() -> Vec<Arg> {
-        let mut flags = [training(), training_more()].concat();
+        let mut flags = [training(), training_more(), under("Training", vec![ignore()])].concat();
         flags.push(unset(&flags));
         flags
     }
@@ -67,6 +67,15 @@ fn input() -> Vec<Arg> {
             ),
             flag::<u64>("seed", "seed", "N", "Source of every random choice: the same seed gives the same result"),
         ],
+    )
+}
+
+fn ignore() -> Arg {
+    list::<Factor>(
+        "ignore",
+        "ignore",
+        "LIST",
+        "What should not tell photographs apart: colour or rotation; and while training position, scale, background",
     )
 }
 
@@ -154,12 +163,7 @@ fn encoder() -> Vec<Arg> {
                 "PIXELS",
                 "Side that photographs are brought to, in pixels",
             ),
-            list::<Factor>(
-                "ignore",
-                "ignore",
-                "LIST",
-                "What should not tell photographs apart: colour or rotation; and while training position, scale, background",
-            ),
+            ignore(),
         ],
     )
 }

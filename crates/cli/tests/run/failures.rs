@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
+use sporeprint::config::{ClusterCount, CodeKind, Space};
+use sporeprint::progress::Observer;
 use sporeprint::run::{Existing, RunDir, Session, write_npy};
+use sporeprint::stages::{self, CodesWanted};
 
 use super::{Example, check_failure, check_success, sporeprint, text};
 
@@ -56,7 +61,6 @@ fn a_verb_that_fails_leaves_every_byte_of_the_run() {
         (&["cluster", "--method", "hdbscan", "--min-cluster-size", "20", "--codes", "ensemble"], &["all are noise"]),
         (&["aggregate", "--centroids", "5000"], &["--centroids"]),
         (&["aggregate", "--learning-rate", "0"], &["--learning-rate"]),
-        (&["aggregate", "--ignore", "typo"], &["typo"]),
         (&["evaluate", "--labels", "typo.csv"], &["typo.csv"]),
         (&["evaluate", "--labels", "from-dirs", "--probe", "typo"], &["typo"]),
         (&["evaluate", "--probe", "knn"], &["no labels"]),
@@ -105,8 +109,8 @@ fn a_first_run_that_fails_does_not_block_the_next() {
         sporeprint().arg("run").arg(paths).arg("--out").arg(&out).args(super::TINY).args(more).output().unwrap()
     };
     check_failure(&run(&empty, &[]), 1, &["no images"]);
-    check_failure(&run(&example.photos(), &["--centroids", "99"]), 1, &["--centroids"]);
-    check_failure(&run(&example.photos(), &["--centroids", "98"]), 1, &["--centroids is 98"]);
+    check_failure(&run(&example.photos(), &["--warmup-epochs", "1", "--centroids", "99"]), 1, &["--centroids"]);
+    check_failure(&run(&example.photos(), &["--warmup-epochs", "1", "--centroids", "98"]), 1, &["--centroids is 98"]);
     check_success(&run(&example.photos(), &[]));
     check_failure(&run(&example.photos(), &[]), 1, &["holds a run already"]);
     Session::start(RunDir::new(&out), sporeprint::config::RunConfig::default(), Existing::Refuse).unwrap_err();
@@ -159,35 +163,38 @@ fn what_was_decided_about_batch_norm_stands_in_the_marks_whatever_files_there_ar
     assert!(read(&kept, "choice.json") == choice, "a file that lies there changed what the run is");
 }
 
-/// Asked to stop at many moments, a clustering leaves the run as it was or is whole.
-#[cfg(unix)]
+/// Asks to stop at the given time of asking.
+struct StopAt(AtomicUsize);
+
+impl Observer for StopAt {
+    fn begin(&self, _what: &str, _total: u64) {}
+    fn advance(&self, _done: u64, _detail: &str) {}
+    fn end(&self) {}
+    fn note(&self, _text: &str) {}
+    fn interrupted(&self) -> bool {
+        self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+}
+
 #[test]
 fn a_clustering_that_is_stopped_leaves_every_byte_of_the_run() {
     let example = Example::new(24);
     let run = trained(&example);
     let before = bytes(&run);
-    let verb = || {
-        let mut command = sporeprint();
-        command.arg("cluster").arg(&run).args(["-k", "auto", "--space", "umap", "--codes", "head"]);
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-        command
+    let stopped_at = |times: usize| {
+        let mut session = Session::open(RunDir::new(&run)).unwrap();
+        let images = stages::reopen(&session).unwrap();
+        session.config.cluster.n_clusters = ClusterCount::Auto;
+        session.config.cluster.space = Some(Space::Umap);
+        let wanted = CodesWanted::Of(CodeKind::Head);
+        stages::cluster_anew(&mut session, &images, wanted, &StopAt(AtomicUsize::new(times)))
     };
-    let mut n_stopped = 0;
-    for delay in (0..).map(|step| step * 7) {
-        let mut child = verb().spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(delay));
-        let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-        let status = child.wait().unwrap();
-        if status.success() || !sent.success() {
-            break;
-        }
-        // Killed by the signal before it is listened to, or with the exit code of whoever was asked to stop.
-        n_stopped += i32::from(status.code() == Some(130));
-        let config = || std::fs::read_to_string(run.join("config.toml")).unwrap();
-        if config().contains("codes = \"head\"") {
-            break;
-        }
-        check_same_bytes(&before, &bytes(&run), &format!("stopped after {delay} ms"));
+    let mut times = 0;
+    while let Err(error) = stopped_at(times) {
+        assert!(error.is_interrupted(), "{error}");
+        check_same_bytes(&before, &bytes(&run), &format!("stopped when asked for the time {times}"));
+        times += 1 + times / 4;
     }
-    assert!(n_stopped > 0, "no clustering was stopped while it worked");
+    assert!(times > 5, "it was asked {times} times");
+    assert!(bytes(&run) != before, "it was not stopped and changed nothing");
 }

@@ -259,7 +259,7 @@ mod tests {
     fn check(controls: &Controls, trouble: Trouble, word: &str) {
         assert!(controls.troubles().contains(&trouble), "{trouble:?} not seen in {controls:?}");
         let Explanation { finding, remedy } = trouble.explain(controls);
-        assert!(finding.contains(word) && remedy.contains("--"), "no {word:?} or no remedy in {finding:?}, {remedy:?}");
+        assert!(finding.contains(word) && remedy.contains('`'), "no {word:?} or no remedy in {finding:?}, {remedy:?}");
     }
 
     #[test]
