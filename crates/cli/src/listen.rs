@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use sporeprint::progress::Observer;
 use sporeprint::report::{Picture, write_progress};
-use sporeprint::run::tables::Metric;
+use sporeprint::run::tables::LogLine;
 use sporeprint::run::{EventFile, RunDir};
 use sporeprint::stages;
 
@@ -98,7 +98,7 @@ impl Observer for Listener<'_> {
     }
 
     /// A figure that cannot be written stops the figures and is said; training is worth more and goes on.
-    fn measured(&self, metric: &Metric) {
+    fn measured(&self, metric: &LogLine) {
         let mut events = lock(&self.events);
         if let Some(Err(error)) = events.as_mut().map(|file| file.add(metric)) {
             *events = None;

@@ -207,7 +207,7 @@ pub(crate) fn next_steps(data: &ReportData, summary: &Summary) -> Vec<(String, S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sporeprint_run::tables::{Choice, Metric};
+    use sporeprint_run::tables::{Choice, LogLine};
 
     #[test]
     fn flags_give_the_line_that_was_better() {
@@ -234,7 +234,7 @@ mod tests {
             words: String::new(),
         };
         let warning =
-            |epoch, words: &str| Metric::new("aggregate", epoch).text("warning", words).text("remedy", "wait");
+            |epoch, words: &str| LogLine::new("aggregate", epoch).text("warning", words).text("remedy", "wait");
         let metrics = vec![warning(3., "5 % alone"), warning(4., "6 % alone")];
         let data = |chosen| ReportData { metrics: metrics.clone(), choice: chosen, ..ReportData::default() };
         for chosen in [None, Some(choice(CodeKind::Backbone))] {

@@ -7,9 +7,9 @@ use fs_err as fs;
 use super::ReportError;
 use sporeprint_run::config::{CodeKind, RunConfig};
 use sporeprint_run::tables::{
-    Assignment, Choice, ClusterRow, ImageRow, ImageStatus, KCurve, Metric, NameRow, NeighborTable, Quality, SkippedRow,
-    TableError, read_assignments, read_choice, read_clusters, read_images, read_k_curve, read_metrics, read_names,
-    read_neighbors, read_quality, read_skipped,
+    Assignment, Choice, ClusterRow, ImageRow, ImageStatus, KCurve, LogLine, NameRow, NeighborTable, Quality,
+    SkippedRow, TableError, read_assignments, read_choice, read_clusters, read_images, read_k_curve, read_metrics,
+    read_names, read_neighbors, read_quality, read_skipped,
 };
 use sporeprint_run::{NpyError, RunDir, read_npy};
 
@@ -35,7 +35,7 @@ pub struct ReportData {
     /// Place of every image on the map.
     pub map: Option<Vec<[f32; 2]>>,
     /// What was measured while training.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<LogLine>,
     /// Which kind of codes was clustered, and why.
     pub choice: Option<Choice>,
     /// Quality of the run's codes (`final`) and of baselines.

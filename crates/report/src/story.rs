@@ -130,7 +130,7 @@ fn clusters(config: &RunConfig, data: &ReportData) -> String {
 mod tests {
     use super::*;
     use sporeprint_run::config::{Architecture, EncoderConfig, ImagesConfig};
-    use sporeprint_run::tables::{Assignment, Metric};
+    use sporeprint_run::tables::{Assignment, LogLine};
 
     fn of(config: RunConfig) -> ReportData {
         ReportData { config: Some(config), assignments: vec![Assignment::default()], ..ReportData::default() }
@@ -151,7 +151,7 @@ mod tests {
         };
         config.cluster.n_clusters = ClusterCount::Fixed(12);
         let metrics =
-            vec![Metric::new("pretrain", 1.).number("loss", 1.), Metric::new("pretrain", 2.).number("loss", 0.5)];
+            vec![LogLine::new("pretrain", 1.).number("loss", 1.), LogLine::new("pretrain", 2.).number("loss", 0.5)];
         let data = ReportData { metrics, ..of(config) };
         let expected = [
             ("Photographs", "/a, /b"),

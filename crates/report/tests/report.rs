@@ -10,7 +10,7 @@ use generated::{GeneratedRun, picture};
 use sporeprint_report::{ReportData, ReportOptions, SheetLayout, Sheets, render, write, write_figures, write_progress};
 use sporeprint_run::RunDir;
 use sporeprint_run::tables::{
-    ImageStatus, Metric, Quality, read_assignments, read_choice, read_metrics, read_quality, read_skipped,
+    ImageStatus, LogLine, Quality, read_assignments, read_choice, read_metrics, read_quality, read_skipped,
 };
 
 fn rendered(run: &GeneratedRun) -> BTreeMap<String, String> {
@@ -248,7 +248,7 @@ fn rows_and_notes_that_the_pages_do_not_know_are_shown_as_they_are_called() {
         figures: BTreeMap::from([("label_free_score".to_owned(), 0.4321)]),
     });
     let note = "the untouched codes were kept: their label-free score 0.432 beats 0.401";
-    run.data.metrics.push(Metric::new("choose-codes", 1.).text("note", note));
+    run.data.metrics.push(LogLine::new("choose-codes", 1.).text("note", note));
     let page = &rendered(&run)["index.html"];
     for words in ["Untouched codes", "Label free score", "0.432", note] {
         assert!(page.contains(words), "{words}");

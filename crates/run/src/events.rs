@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use fs_err as fs;
 
-use super::tables::Metric;
+use super::tables::LogLine;
 
 /// One event file, open for adding.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl EventFile {
     ///
     /// # Errors
     /// - the file cannot be written
-    pub fn add(&mut self, metric: &Metric) -> io::Result<()> {
+    pub fn add(&mut self, metric: &LogLine) -> io::Result<()> {
         let mut summary = Vec::new();
         for (name, number) in metric.numbers() {
             let mut value = bytes(1, format!("{}/{name}", metric.stage).as_bytes());
@@ -124,8 +124,8 @@ mod tests {
     fn records_hold_stage_name_step_and_number() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let mut events = EventFile::create(dir.path()).expect("file");
-        events.add(&Metric::new("aggregate", 300.).number("loss", 0.5).text("warning", "w")).expect("written");
-        events.add(&Metric::new("aggregate", 301.).text("warning", "no numbers, no record")).expect("written");
+        events.add(&LogLine::new("aggregate", 300.).number("loss", 0.5).text("warning", "w")).expect("written");
+        events.add(&LogLine::new("aggregate", 301.).text("warning", "no numbers, no record")).expect("written");
         let path = fs::read_dir(dir.path()).expect("folder").next().expect("one").expect("entry").path();
         let data = fs::read(path).expect("file");
         let mut records = Vec::new();

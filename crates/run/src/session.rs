@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Origin, RunDir, Stage, write_atomically};
 use crate::config::RunConfig;
-use crate::tables::{Metric, MetricsLog, TableError};
+use crate::tables::{LogLine, MetricsLog, TableError};
 use draft::Draft;
 use hold::lock;
 
@@ -167,7 +167,7 @@ impl Session {
     ///
     /// # Errors
     /// When the log cannot be written.
-    pub fn log(&self, lines: &[Metric]) -> Result<(), TableError> {
+    pub fn log(&self, lines: &[LogLine]) -> Result<(), TableError> {
         let path = self.out().metrics();
         let n_bytes = if path.exists() { fs::metadata(&path)?.len() } else { 0 };
         let mut log = MetricsLog::cut_to(&path, n_bytes)?;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use sporeprint_cluster::Step;
 
-use crate::run::tables::Metric;
+use crate::run::tables::LogLine;
 
 /// Watches a stage. Implementations draw bars, write lines, or do nothing.
 pub trait Observer: Sync {
@@ -19,7 +19,7 @@ pub trait Observer: Sync {
     /// Something the person should read: a warning with its remedy, or a result.
     fn note(&self, text: &str);
     /// A line was added to `metrics.jsonl`: an epoch has ended, or something was measured.
-    fn measured(&self, _metric: &Metric) {}
+    fn measured(&self, _metric: &LogLine) {}
     /// Whether the person asked to stop. Long work then saves its state and returns.
     fn interrupted(&self) -> bool;
 }

@@ -39,7 +39,7 @@ impl Flags for RunFlags {
 
 impl Flags for AggregateFlags {
     fn flags() -> Vec<Arg> {
-        let mut flags = [training(), training_more(), under("Training", vec![ignore()])].concat();
+        let mut flags = [training(), training_more(), under("Training, in detail", vec![ignore()])].concat();
         flags.push(unset(&flags));
         flags
     }

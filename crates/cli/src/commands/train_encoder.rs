@@ -24,11 +24,11 @@ pub(crate) fn train_encoder(args: &TrainEncoderVerb, json: bool, talk: &Talk) ->
         talk,
     )?;
     talk.note(&format!("`sporeprint run PHOTOS --weights {}` starts from these weights", trained.weights.display()));
-    say(&trained, json)?;
+    print_summary(&trained, json)?;
     Ok(if trained.n_skipped == 0 { Outcome::Done } else { Outcome::SomeSkipped })
 }
 
-fn say(trained: &stages::TrainedEncoder, json: bool) -> Result<()> {
+fn print_summary(trained: &stages::TrainedEncoder, json: bool) -> Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let weights = &trained.weights;

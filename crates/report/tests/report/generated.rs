@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 use sporeprint_report::{Picture, ReportData};
 use sporeprint_run::config::{Architecture, CodeKind, EncoderConfig, ImagesConfig, Labels, RunConfig};
 use sporeprint_run::tables::{
-    Assignment, Choice, ClusterRow, ImageRow, ImageStatus, KCurve, KPoint, Metric, NameRow, NeighborTable, Quality,
+    Assignment, Choice, ClusterRow, ImageRow, ImageStatus, KCurve, KPoint, LogLine, NameRow, NeighborTable, Quality,
     SkippedRow, write_assignments, write_choice, write_clusters, write_images, write_k_curve, write_names,
     write_neighbors, write_quality, write_skipped,
 };
@@ -201,18 +201,18 @@ fn settings() -> RunConfig {
     config
 }
 
-fn metrics() -> Vec<Metric> {
+fn metrics() -> Vec<LogLine> {
     let short = |number: f64| (number * 1e4).round() / 1e4;
     let pretrain = (1..=20).map(|epoch| {
         let epoch = f64::from(epoch);
         let loss = 0.15 + 0.9 * (-epoch / 5.).exp() + 0.01 * (epoch * 1.7).sin();
-        Metric::new("pretrain", epoch)
+        LogLine::new("pretrain", epoch)
             .number("loss", short(loss))
             .number("learning_rate", short(0.05 * 0.9f64.powf(epoch)))
     });
     let aggregate = (1..=30).map(|epoch| {
         let epoch = f64::from(epoch);
-        let metric = Metric::new("aggregate", epoch)
+        let metric = LogLine::new("aggregate", epoch)
             .number("loss", short(1.1 + 2.2 * (-epoch / 9.).exp()))
             .number("overlap", short(0.11 + 0.01 * (epoch / 3.).sin()))
             .number("singletons", short(0.02 + 0.05 / epoch))

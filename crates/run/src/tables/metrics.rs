@@ -13,11 +13,11 @@ use super::TableError;
 /// One line of the log: where the run was and what it measured.
 ///
 /// ```
-/// let metric = sporeprint_run::tables::Metric::new("pretrain", 3.).number("loss", 0.25);
+/// let metric = sporeprint_run::tables::LogLine::new("pretrain", 3.).number("loss", 0.25);
 /// assert_eq!(metric.to_line(), r#"{"stage":"pretrain","epoch":3.0,"loss":0.25}"#);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Metric {
+pub struct LogLine {
     /// The stage: `pretrain`, `aggregate`, `cluster`, ..
     pub stage: String,
     /// Epochs of that stage done.
@@ -27,7 +27,7 @@ pub struct Metric {
     pub fields: BTreeMap<String, Value>,
 }
 
-impl Metric {
+impl LogLine {
     /// A line without figures yet.
     #[must_use]
     pub fn new(stage: &str, epoch: f64) -> Self {
@@ -94,7 +94,7 @@ impl MetricsLog {
     ///
     /// # Errors
     /// - the file cannot be written
-    pub fn append(&mut self, metric: &Metric) -> io::Result<()> {
+    pub fn append(&mut self, metric: &LogLine) -> io::Result<()> {
         let line = metric.to_line() + "\n";
         self.file.write_all(line.as_bytes())?;
         self.n_bytes += line.len() as u64;
@@ -112,7 +112,7 @@ impl MetricsLog {
 ///
 /// # Errors
 /// - the file cannot be read or a whole line is not such an object
-pub fn read_metrics(path: &Path) -> Result<Vec<Metric>, TableError> {
+pub fn read_metrics(path: &Path) -> Result<Vec<LogLine>, TableError> {
     let text = fs::read_to_string(path)?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let lines = whole.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
@@ -133,7 +133,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("metrics.jsonl");
         let metric =
-            |epoch: f64| Metric::new("aggregate", epoch).number("loss", 1. / epoch).text("warning", "a\n\"b\"");
+            |epoch: f64| LogLine::new("aggregate", epoch).number("loss", 1. / epoch).text("warning", "a\n\"b\"");
         let mut log = MetricsLog::cut_to(&path, 0).expect("log");
         log.append(&metric(1.)).expect("line");
         let remembered = log.n_bytes();
@@ -151,14 +151,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary folder");
         let path = dir.path().join("metrics.jsonl");
         fs::write(&path, "{\"stage\":\"a\",\"epoch\":1}\n{\"stage\":\"a\",\"ep").expect("file");
-        assert_eq!(read_metrics(&path).expect("read"), [Metric::new("a", 1.)]);
+        assert_eq!(read_metrics(&path).expect("read"), [LogLine::new("a", 1.)]);
         fs::write(&path, "{\"stage\":\"a\",\"epoch\":1}\nnonsense\n").expect("file");
         assert!(read_metrics(&path).expect_err("refused").to_string().contains("line 2"));
     }
 
     #[test]
     fn a_loss_that_is_not_finite_is_null() {
-        let metric = Metric::new("a", 1.).number("loss", f64::NAN);
+        let metric = LogLine::new("a", 1.).number("loss", f64::NAN);
         assert_eq!(metric.to_line(), r#"{"stage":"a","epoch":1.0,"loss":null}"#);
         assert_eq!(metric.numbers().count(), 0);
     }

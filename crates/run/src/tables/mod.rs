@@ -24,7 +24,7 @@ pub use clusters::{ClusterRow, read_clusters, write_clusters};
 pub use embeddings::write_embeddings;
 pub use error::TableError;
 pub use images::{ImageRow, ImageStatus, SkippedRow, read_images, read_skipped, write_images, write_skipped};
-pub use metrics::{Metric, MetricsLog, read_metrics};
+pub use metrics::{LogLine, MetricsLog, read_metrics};
 pub use names::{NameRow, read_names, write_names};
 pub use neighbors::{NeighborTable, read_neighbors, write_neighbors};
 pub use quality::{

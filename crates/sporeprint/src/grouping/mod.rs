@@ -17,7 +17,7 @@ use sporeprint_cluster::Neighbors;
 
 use crate::config::{ClusterConfig, ClusterCount, Method};
 use crate::progress::Observer;
-use crate::run::tables::{KCurve, Metric};
+use crate::run::tables::{KCurve, LogLine};
 
 pub use error::GroupingError;
 pub(crate) use map::place_on_map;
@@ -66,7 +66,7 @@ pub struct Grouping {
     /// Places in the plane, `[n, 2]`; none for fewer than three rows.
     pub map: Option<Vec<f32>>,
     /// What was measured on the way, as lines of the log.
-    pub log: Vec<Metric>,
+    pub log: Vec<LogLine>,
 }
 
 impl Grouper<'_> {
@@ -76,7 +76,7 @@ impl Grouper<'_> {
     /// When they cannot be clustered so, or the person asks to stop.
     pub fn group(&self, prepared: Prepared, context: Context<'_>) -> Result<Grouping, GroupingError> {
         let (neighbors, line) = self.neighbors(&prepared)?;
-        let mut log: Vec<Metric> = line.into_iter().collect();
+        let mut log: Vec<LogLine> = line.into_iter().collect();
         let number = match self.config.n_clusters {
             ClusterCount::Fixed(n_clusters) => ChosenNumber { n_clusters, ..ChosenNumber::default() },
             // HDBSCAN finds its own.
@@ -86,7 +86,7 @@ impl Grouper<'_> {
         log.extend(number.log);
         let (labels, line) = self.partition(&prepared, number.n_clusters, &neighbors, context.features)?;
         log.extend(line);
-        let (labels, next_id) = tables::ids(&labels, context.former)?;
+        let (labels, next_id) = tables::assign_ids(&labels, context.former)?;
         let map = self.map(&prepared, &neighbors)?;
         Ok(Grouping { prepared, neighbors, labels, next_id, k_curve: number.curve, map, log })
     }

@@ -3,7 +3,7 @@
 use sporeprint_cluster::{ApproximateSearch, Neighbors, RowsView, nearest_others};
 
 use super::{Grouper, GroupingError, Prepared};
-use crate::run::tables::Metric as Line;
+use crate::run::tables::LogLine;
 
 /// Neighbours of each image in the table.
 pub(crate) const LISTED: usize = 12;
@@ -20,7 +20,7 @@ impl Grouper<'_> {
     ///
     /// # Errors
     /// When the search fails: a single row has no others.
-    pub fn neighbors(&self, prepared: &Prepared) -> Result<(Neighbors, Option<Line>), GroupingError> {
+    pub fn neighbors(&self, prepared: &Prepared) -> Result<(Neighbors, Option<LogLine>), GroupingError> {
         let rows = prepared.view()?;
         let n = rows.len();
         if n > MANY && self.approximate(n).is_none() {
@@ -34,7 +34,7 @@ impl Grouper<'_> {
         let recall = search.recall(rows, &found, prepared.metric(), MEASURED)?;
         let k = found.k();
         self.observer.note(&format!("approximate neighbours: {:.1} % of the {k} nearest were found", 100.0 * recall));
-        Ok((found, Some(Line::new("neighbors", 0.0).number("recall", recall).number("k", k as f64))))
+        Ok((found, Some(LogLine::new("neighbors", 0.0).number("recall", recall).number("k", k as f64))))
     }
 
     /// Up to `k` nearest other rows of every row, exactly or approximately as the settings say.

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use sporeprint_cluster::{ChooseK, Step};
 
 use super::{Grouper, GroupingError, Prepared};
-use crate::run::tables::{KCurve, KPoint, Metric};
+use crate::run::tables::{KCurve, KPoint, LogLine};
 
 /// Rows below which there is nothing to choose from.
 const FEWEST: usize = 4;
@@ -19,7 +19,7 @@ pub struct ChosenNumber {
     /// Figures for every number that was tried; none where the number was given.
     pub curve: Option<KCurve>,
     /// The same as lines of the log.
-    pub log: Vec<Metric>,
+    pub log: Vec<LogLine>,
 }
 
 impl Grouper<'_> {
@@ -54,10 +54,10 @@ impl Grouper<'_> {
             points: points.collect(),
         };
         let line = |evidence: &sporeprint_cluster::Evidence| {
-            let line = Metric::new("choose-k", evidence.k as f64);
+            let line = LogLine::new("choose-k", evidence.k as f64);
             figures(evidence).into_iter().fold(line, |line, (name, figure)| line.number(name, figure))
         };
-        let lines: Vec<Metric> = choice.curve.iter().map(line).collect();
+        let lines: Vec<LogLine> = choice.curve.iter().map(line).collect();
         lines.iter().for_each(|line| self.observer.measured(line));
         let others = alternatives.iter().map(|k| format!("-k {k}")).collect::<Vec<_>>().join(" and ");
         let others = if others.is_empty() { String::new() } else { format!("; also worth a look: {others}") };

@@ -8,7 +8,7 @@ use sporeprint_cluster::{
 use super::{Grouper, GroupingError, Prepared};
 use crate::config::{HeadObjective, Method};
 use crate::progress::steps;
-use crate::run::tables::Metric as LogLine;
+use crate::run::tables::LogLine;
 use crate::train::CodesHead;
 
 /// HDBSCAN looks for clusters of a hundredth of the rows, within these bounds.

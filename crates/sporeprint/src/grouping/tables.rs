@@ -53,7 +53,7 @@ pub struct Former {
 
 /// Ids by falling size at first; clusters made again keep the ids of those they match, new ones append. With the first id
 /// that was never used.
-pub(super) fn ids(labels: &[i32], former: Option<&Former>) -> Result<(Vec<i32>, i32), GroupingError> {
+pub(super) fn assign_ids(labels: &[i32], former: Option<&Former>) -> Result<(Vec<i32>, i32), GroupingError> {
     let by_size = relabel_by_size(labels);
     match former {
         None => {

@@ -71,7 +71,7 @@ fn decide(session: &Session, encoder: &Encoder, images: &Images, observer: &dyn 
         other.save(&session.dir.adapted())?;
         return Ok(Norm::Adapted { shift });
     }
-    observer.note(&words(false, shift));
+    observer.note(&explain(false, shift));
     Ok(Norm::Kept)
 }
 
@@ -79,11 +79,11 @@ fn decide(session: &Session, encoder: &Encoder, images: &Images, observer: &dyn 
 pub(super) fn reason(origin: &Origin) -> Option<String> {
     match origin.norm {
         Norm::Kept => None,
-        Norm::Adapted { shift } => Some(words(true, shift)),
+        Norm::Adapted { shift } => Some(explain(true, shift)),
     }
 }
 
-fn words(taken: bool, shift: f64) -> String {
+fn explain(taken: bool, shift: f64) -> String {
     let verdict = if taken { "are taken from this folder" } else { "stay those of the weights" };
     format!(
         "batch norm's statistics {verdict}: edges and grain vary {:.2} times as much as in the photographs that the weights were \

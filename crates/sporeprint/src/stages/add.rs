@@ -44,9 +44,9 @@ pub fn add(
 ) -> Result<(Images, Added), StageError> {
     let clusters = Clusters::of(session)?;
     let mut found = find_new(session, paths)?;
-    let there: HashSet<PathBuf> = images.entries.iter().map(|entry| real(&entry.path)).collect();
+    let there: HashSet<PathBuf> = images.entries.iter().map(|entry| canonical(&entry.path)).collect();
     let n_found = found.len();
-    found.retain(|image| !there.contains(&real(&image.path)));
+    found.retain(|image| !there.contains(&canonical(&image.path)));
     let mut added = Added { n_known: n_found - found.len(), ..Added::default() };
     if found.is_empty() {
         return Ok((images, added));
@@ -173,6 +173,6 @@ fn note_added(session: &mut Session, path: PathBuf) {
     }
 }
 
-fn real(path: &std::path::Path) -> PathBuf {
+fn canonical(path: &std::path::Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

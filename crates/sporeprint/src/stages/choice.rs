@@ -6,12 +6,12 @@ use fs_err as fs;
 use sporeprint_cluster::{CodesScore, CompareCodes, RowsView, Silent};
 
 use super::adapt;
-use super::codes::{CodeSource, beside, no_such_codes, origin};
+use super::codes::{CodeSource, concatenate, no_such_codes, origin};
 use super::fusion::Fusion;
 use super::{Images, StageError};
 use crate::config::{ClusterCount, CodeKind};
 use crate::progress::Observer;
-use crate::run::tables::{Choice, Metric, MetricsLog, read_choice, write_choice};
+use crate::run::tables::{Choice, LogLine, MetricsLog, read_choice, write_choice};
 use crate::run::{RunDir, Session, Stage, Why, read_npy, write_npy};
 
 /// File of a kind of codes among those that were compared.
@@ -60,7 +60,7 @@ pub(super) fn codes_before_training(
     let before = origin(session)?.before_training();
     // An adapted encoder that was not trained further is the backbone.
     let Some(kind) = before.filter(|kind| choice.compared.contains(kind)) else { return Ok(None) };
-    if let Some(codes) = kept(session, images, kind)? {
+    if let Some(codes) = read_codes(session, images, kind)? {
         return Ok(Some(codes));
     }
     // Images were added since.
@@ -73,7 +73,7 @@ pub(super) fn codes_before_training(
 ///
 /// # Errors
 /// When a file cannot be read.
-pub(super) fn kept(
+pub(super) fn read_codes(
     session: &Session,
     images: &Images,
     kind: CodeKind,
@@ -120,9 +120,11 @@ pub(super) struct Kept {
 ///
 /// # Errors
 /// When the run cannot have such codes, or a file cannot be read.
-pub(super) fn take_kept(session: &Session, images: &Images, kind: CodeKind) -> Result<Option<Kept>, StageError> {
+pub(super) fn find_kept_codes(session: &Session, images: &Images, kind: CodeKind) -> Result<Option<Kept>, StageError> {
     eligible(session)?;
-    let (Some(choice), Some((codes, dim))) = (read(session)?, kept(session, images, kind)?) else { return Ok(None) };
+    let (Some(choice), Some((codes, dim))) = (read(session)?, read_codes(session, images, kind)?) else {
+        return Ok(None);
+    };
     Ok(Some(Kept { codes, dim, choice: Choice { chosen: kind, words: asked_for(kind), ..choice } }))
 }
 
@@ -134,7 +136,7 @@ pub(super) fn write(session: &Session, choice: &Choice) -> Result<(), StageError
     if !choice.figures.is_empty() {
         let mut log = MetricsLog::cut_to(&session.out().metrics(), session.metrics_before(Stage::Embed))?;
         for (name, figures) in &choice.figures {
-            let line = Metric::new("choose-codes", 0.0).text("codes", name);
+            let line = LogLine::new("choose-codes", 0.0).text("codes", name);
             log.append(&figures.iter().fold(line, |line, (name, figure)| line.number(name, *figure)))?;
         }
     }
@@ -161,7 +163,7 @@ pub(super) fn choose(
         let made = match (kind, known(CodeKind::Backbone)) {
             (CodeKind::Ensemble, Some((after, dim))) => {
                 let before = origin.before_training().and_then(known);
-                before.map(|(before, _)| (beside(before, after, *dim), 2 * dim))
+                before.map(|(before, _)| (concatenate(before, after, *dim), 2 * dim))
             }
             (CodeKind::Fused, Some((learnt, dim))) => {
                 observer.begin("learning a dictionary of patches", 0);

@@ -75,7 +75,7 @@ impl CodeSource {
             Self::Network(encoder, _) => Ok(unit_codes(encoder, session, images, observer)),
             Self::Ensemble(encoders) => {
                 let [before, after] = encoders.each_ref().map(|encoder| unit_codes(encoder, session, images, observer));
-                Ok(beside(&before, &after, encoders[0].config().merged_dim()))
+                Ok(concatenate(&before, &after, encoders[0].config().merged_dim()))
             }
             Self::Fused(encoder, fusion) => {
                 fusion.join(&unit_codes(encoder, session, images, observer), images, config, observer)
@@ -117,7 +117,7 @@ pub(super) fn weights(dir: &RunDir, kind: CodeKind) -> PathBuf {
 ///
 /// # Shapes
 /// - before, after: `[n, dim]`
-pub(super) fn beside(before: &[f32], after: &[f32], dim: usize) -> Vec<f32> {
+pub(super) fn concatenate(before: &[f32], after: &[f32], dim: usize) -> Vec<f32> {
     let share = std::f32::consts::FRAC_1_SQRT_2;
     let pairs = before.chunks_exact(dim).zip(after.chunks_exact(dim));
     pairs.flat_map(|(before, after)| before.iter().chain(after).map(|x| x * share)).collect()
@@ -131,12 +131,12 @@ pub(super) fn unit_codes(encoder: &Encoder, session: &Session, images: &Images, 
 
 #[cfg(test)]
 mod tests {
-    use super::beside;
+    use super::concatenate;
 
     #[test]
     fn cosines_of_codes_beside_each_other_are_the_mean_of_both() {
         let (before, after) = ([1.0, 0.0, 0.6, 0.8], [0.0, 1.0, 0.0, 1.0]);
-        let rows = beside(&before, &after, 2);
+        let rows = concatenate(&before, &after, 2);
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
         assert_eq!(rows.len(), 8);
         assert!((dot(&rows[..4], &rows[..4]) - 1.0).abs() <= 1e-6);

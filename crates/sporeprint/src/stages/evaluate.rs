@@ -125,7 +125,7 @@ fn starting_codes(
     }
     // After an auto-encoder, the untouched codes are its.
     if !session.is_done(Stage::Pretrain)
-        && let Some(codes) = choice::kept(session, images, CodeKind::Untouched)?
+        && let Some(codes) = choice::read_codes(session, images, CodeKind::Untouched)?
     {
         return Ok(codes);
     }
@@ -159,7 +159,7 @@ fn networks(
     }
     // The untouched codes stand above as those of the given weights; a single kind is the final one.
     for &kind in kinds.iter().filter(|&&kind| kind != CodeKind::Untouched && kinds.len() > 1) {
-        if let Some((codes, dim)) = choice::kept(session, images, kind)? {
+        if let Some((codes, dim)) = choice::read_codes(session, images, kind)? {
             rows.push(judge.baseline(kind.name(), codes, dim)?);
         }
     }

@@ -35,7 +35,7 @@ pub fn import(session: &mut Session, embeddings: Embeddings, observer: &dyn Obse
     })?;
     observer.end();
     let images = Images::with_some_pictures(entries, built);
-    say(observer, &file, &embeddings, &images, found.len());
+    note_import(observer, &file, &embeddings, &images, found.len());
     write_skipped(&session.dir.skipped(), &skipped_rows(&images.skipped))?;
     write_codes(session, &embeddings.rows, embeddings.dim)?;
     save_labels(session, &images)?;
@@ -110,7 +110,13 @@ pub(super) fn with_files(entries: &[ImageEntry]) -> Vec<FoundImage> {
     entries.iter().filter(|entry| entry.path.is_file()).map(found_of).collect()
 }
 
-fn say(observer: &dyn Observer, file: &std::path::Path, embeddings: &Embeddings, images: &Images, n_found: usize) {
+fn note_import(
+    observer: &dyn Observer,
+    file: &std::path::Path,
+    embeddings: &Embeddings,
+    images: &Images,
+    n_found: usize,
+) {
     let (n, dim) = (embeddings.len(), embeddings.dim);
     let n_pictures = n_found - images.n_skipped;
     observer.note(&format!("{}: {n} rows of {dim} numbers, {n_pictures} with a picture", file.display()));

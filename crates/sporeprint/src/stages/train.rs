@@ -19,7 +19,7 @@ use crate::encoder::OpenFrozen;
 use crate::encoder::{AutoEncoder, Encoder, Mode, Weights};
 use crate::images::{CodeView, RgbView, pair_sheet, save_png};
 use crate::progress::{Observer, Silent};
-use crate::run::tables::{Metric, MetricsLog, write_embeddings};
+use crate::run::tables::{LogLine, MetricsLog, write_embeddings};
 use crate::run::{Origin, RunDir, Session, Stage, Training, write_atomically, write_npy};
 use crate::train::{Aggregation, EpochLoop, Pretraining, Setup, TrainError, remove_all};
 
@@ -133,7 +133,7 @@ pub fn aggregate(
     if let Some(why) = objection {
         observer.note(&format!("the encoder is left as it is, Local Aggregation would harm it: {why}"));
         let mut log = MetricsLog::cut_to(&session.dir.metrics(), session.metrics_before(Stage::Aggregate))?;
-        log.append(&Metric::new("aggregate", 0.0).text("left_out", &why))?;
+        log.append(&LogLine::new("aggregate", 0.0).text("left_out", &why))?;
         match origin.before_training() {
             // The learner's has a head already.
             Some(kind) => {
@@ -260,7 +260,7 @@ pub fn cluster_anew(
     };
     refuse_codes(session)?;
     session.config.aggregate.codes = Some(kind);
-    let kept = choice::take_kept(session, images, kind)?;
+    let kept = choice::find_kept_codes(session, images, kind)?;
     session.anew(Stage::Embed, |session| {
         match kept {
             None => embed(session, images, observer)?,

@@ -15,7 +15,7 @@ use crate::config::TrainEncoderConfig;
 use crate::encoder::{Encoder, MOMENTUM, Mode, NamedTensor, export, import, values};
 use crate::images::{CodeView, ImageCache};
 use crate::loss::{CodeLoss, UnitCodes, cross_entropy, instance_softmax};
-use crate::run::tables::Metric;
+use crate::run::tables::LogLine;
 
 /// An encoder whose head gives class scores, in training.
 #[derive(Debug)]
@@ -150,7 +150,7 @@ impl Learner for Classification<'_> {
         Ok(f64::from(loss))
     }
 
-    fn end_epoch(&mut self, epoch: usize, metric: Metric) -> (Metric, Vec<String>) {
+    fn end_epoch(&mut self, epoch: usize, metric: LogLine) -> (LogLine, Vec<String>) {
         let training = self.state.n_right as f64 / self.state.n_seen.max(1) as f64;
         let metric = metric.number("accuracy_views", training).number("image_size", self.config.size_in(epoch) as f64);
         if self.set.held_out.is_empty() {

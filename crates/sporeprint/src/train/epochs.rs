@@ -9,7 +9,7 @@ use super::checkpoint::{Checkpoint, CheckpointError};
 use crate::batch::shuffled;
 use crate::config::LearningRate;
 use crate::progress::Observer;
-use crate::run::tables::{Metric, MetricsLog, TableError};
+use crate::run::tables::{LogLine, MetricsLog, TableError};
 
 /// What is trained, one batch at a time. State lives in the implementor; the loop owns position and files.
 pub trait Learner {
@@ -26,7 +26,7 @@ pub trait Learner {
     fn step(&mut self, images: &[u32], at: Position, learning_rate: f64) -> Result<f64, TrainError>;
 
     /// After the last batch of an epoch: its line of the log with the learner's figures, and words for the person.
-    fn end_epoch(&mut self, epoch: usize, metric: Metric) -> (Metric, Vec<String>);
+    fn end_epoch(&mut self, epoch: usize, metric: LogLine) -> (LogLine, Vec<String>);
 
     /// Everything needed to go on.
     fn save(&self) -> Checkpoint;
@@ -163,7 +163,7 @@ impl EpochLoop {
                 }
             }
             let seconds = started.elapsed().as_secs_f64();
-            let (mut metric, words) = learner.end_epoch(epoch, Metric::new(self.stage, (epoch + 1) as f64));
+            let (mut metric, words) = learner.end_epoch(epoch, LogLine::new(self.stage, (epoch + 1) as f64));
             metric = metric
                 .number("loss", state.loss / self.n_images as f64)
                 .number("learning_rate", rate)
@@ -218,7 +218,7 @@ impl EpochLoop {
 }
 
 /// Loss and control figures of an epoch, for one line.
-fn figures(metric: &Metric) -> String {
+fn figures(metric: &LogLine) -> String {
     const SHOWN: [(&str, &str); 4] = [
         ("overlap", "overlap"),
         ("share_singletons", "alone"),
@@ -246,9 +246,9 @@ mod tests {
 
     #[test]
     fn an_epoch_is_one_line_with_its_control_figures() {
-        let metric = Metric::new("aggregate", 3.).number("loss", 1.25).number("overlap", 0.114);
+        let metric = LogLine::new("aggregate", 3.).number("loss", 1.25).number("overlap", 0.114);
         assert_eq!(figures(&metric), "loss 1.2500, overlap 11 %");
-        assert_eq!(figures(&Metric::new("a", 1.).number("loss", f64::NAN)), "loss not finite");
+        assert_eq!(figures(&LogLine::new("a", 1.).number("loss", f64::NAN)), "loss not finite");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::config::SgdConfig;
 use crate::encoder::{AutoEncoder, MOMENTUM, Mode, export, import};
 use crate::images::{CodeView, ImageCache, ViewConfig};
 use crate::loss::reconstruction;
-use crate::run::tables::Metric;
+use crate::run::tables::LogLine;
 
 /// An auto-encoder in training.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Learner for Pretraining<'_> {
         Ok(value)
     }
 
-    fn end_epoch(&mut self, _epoch: usize, metric: Metric) -> (Metric, Vec<String>) {
+    fn end_epoch(&mut self, _epoch: usize, metric: LogLine) -> (LogLine, Vec<String>) {
         (metric, Vec::new())
     }
 

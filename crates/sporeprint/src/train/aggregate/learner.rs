@@ -11,7 +11,7 @@ use crate::config::{NormStatistics, Objective};
 use crate::encoder::{Encoded, MOMENTUM, Mode, NamedTensor, export, import};
 use crate::loss::{ClusterHardness, CodeLoss, Target, UnitCodes};
 use crate::neighbors::Clusterings;
-use crate::run::tables::Metric;
+use crate::run::tables::LogLine;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::epochs::{Learner, Position, TrainError};
 use crate::train::monitor::{ControlSums, Controls, Trouble};
@@ -80,7 +80,7 @@ impl Learner for Aggregation<'_> {
         Ok(loss)
     }
 
-    fn end_epoch(&mut self, epoch: usize, metric: Metric) -> (Metric, Vec<String>) {
+    fn end_epoch(&mut self, epoch: usize, metric: LogLine) -> (LogLine, Vec<String>) {
         let Clock { views, steps } = std::mem::take(&mut self.clock);
         let metric = metric.number("share_views", views.as_secs_f64() / steps.as_secs_f64().max(1e-9));
         if let Some(why) = &self.state.left_out {
