@@ -50,6 +50,30 @@ pub struct ReportData {
     pub has_reconstructions: bool,
 }
 
+/// What a clustering has just made of a run, where that is in hand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Clustering {
+    /// As in [`ReportData`].
+    pub assignments: Vec<Assignment>,
+    /// As in [`ReportData`].
+    pub clusters: Vec<ClusterRow>,
+    /// As in [`ReportData`].
+    pub neighbors: Option<NeighborTable>,
+    /// As in [`ReportData`].
+    pub map: Option<Vec<[f32; 2]>>,
+}
+
+impl Clustering {
+    fn read(run: &RunDir) -> Result<Self, ReportError> {
+        Ok(Self {
+            assignments: optional(&run.assignments(), read_assignments)?.unwrap_or_default(),
+            clusters: optional(&run.clusters_csv(), read_clusters)?.unwrap_or_default(),
+            neighbors: optional(&run.neighbors(), read_neighbors)?,
+            map: optional(&run.map(), read_map)?,
+        })
+    }
+}
+
 impl ReportData {
     /// Reads the tables of a run.
     ///
@@ -57,6 +81,15 @@ impl ReportData {
     /// - `images.parquet` is missing or any table is damaged
     /// - tables disagree: other numbers of images, rows out of order, a cluster or image that is not there
     pub fn from_run(run: &RunDir) -> Result<Self, ReportError> {
+        Self::with_clustering(run, Clustering::read(run)?)
+    }
+
+    /// Reads the tables of a run but for its clustering.
+    ///
+    /// # Errors
+    /// - as [`from_run`](Self::from_run)
+    pub fn with_clustering(run: &RunDir, clustering: Clustering) -> Result<Self, ReportError> {
+        let Clustering { assignments, clusters, neighbors, map } = clustering;
         let title = fs::canonicalize(run.root())?
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -71,11 +104,11 @@ impl ReportData {
             config_text: config_text.unwrap_or_default(),
             images: read_images(&run.images())?,
             skipped: optional(&run.skipped(), read_skipped)?.unwrap_or_default(),
-            assignments: optional(&run.assignments(), read_assignments)?.unwrap_or_default(),
-            clusters: optional(&run.clusters_csv(), read_clusters)?.unwrap_or_default(),
+            assignments,
+            clusters,
             names: optional(&run.names(), read_names)?.unwrap_or_default(),
-            neighbors: optional(&run.neighbors(), read_neighbors)?,
-            map: optional(&run.map(), read_map)?,
+            neighbors,
+            map,
             metrics: optional(&run.metrics(), read_metrics)?.unwrap_or_default(),
             choice: optional(&run.choice(), read_choice)?,
             quality: optional(&run.evaluation(), read_quality)?.unwrap_or_default(),

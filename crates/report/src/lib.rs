@@ -36,7 +36,7 @@ use sporeprint_run::RunDir;
 use sporeprint_run::tables::{ImageRow, ImageStatus};
 use summary::Summary;
 
-pub use data::ReportData;
+pub use data::{Clustering, ReportData};
 pub use error::ReportError;
 pub use escape::html_text;
 pub use figures::write_figures;
@@ -79,7 +79,14 @@ fn is_moved(image: &ImageRow) -> bool {
 /// # Errors
 /// - a table is missing, damaged or disagrees with another; the disk is full or read-only
 pub fn write(run: &RunDir, options: &ReportOptions<'_>) -> Result<PathBuf, ReportError> {
-    let data = ReportData::from_run(run)?;
+    write_data(run, &ReportData::from_run(run)?, options)
+}
+
+/// As [`write()`], of data that need not be read.
+///
+/// # Errors
+/// - the disk is full or read-only
+pub fn write_data(run: &RunDir, data: &ReportData, options: &ReportOptions<'_>) -> Result<PathBuf, ReportError> {
     // Another process may be renewing these pages while they grow; the system lets go of the lock however it ends.
     let lock = fs::File::create(run.root().join(".report.lock"))?.into_parts().0;
     lock.lock()?;
@@ -92,14 +99,14 @@ pub fn write(run: &RunDir, options: &ReportOptions<'_>) -> Result<PathBuf, Repor
     for folder in ["assets", "data", "sheets"] {
         fs::create_dir_all(fresh.join(folder))?;
     }
-    let summary = Summary::new(&data);
+    let summary = Summary::new(data);
     let (cards, order) = (summary.cards(), summary.order);
     let (before, place) = (run.report().join("sheets"), fresh.join("sheets"));
     let reused = if options.growing { sprites::reuse_sheets(&before, &place, &order, &cards) } else { None };
     let mut sheets = reused.map_or_else(|| sprites::write_sheets(&place, &order, &cards, options), Ok)?;
     sheets.moved = data.images.iter().map(is_moved).collect();
     let stamp = live::stamp();
-    for (name, text) in render(&data, &sheets, options.growing.then_some(stamp)) {
+    for (name, text) in render(data, &sheets, options.growing.then_some(stamp)) {
         fs::write(fresh.join(name), text)?;
     }
     if data.has_reconstructions {

@@ -28,7 +28,7 @@ pub(crate) fn cluster(args: &ClusterVerb, json: bool, talk: &Talk) -> Result<Out
         (None, None) => anyhow::bail!("found neither RUN nor --embeddings, expected one of them"),
     };
     let clustered = stages::cluster_anew(&mut session, &images, codes_wanted, talk)?;
-    show(&mut session, &images, &clustered, args.sort, talk)?;
+    show(&mut session, &images, clustered, args.sort, talk)?;
     summary::print(&session, &images, json)?;
     Ok(outcome(&images))
 }
@@ -82,15 +82,15 @@ fn import(file: &Path, args: &ClusterVerb, talk: &Talk) -> Result<(Session, Imag
 fn show(
     session: &mut Session,
     images: &Images,
-    clustered: &Clustered,
+    clustered: Clustered,
     sort: Option<SortArg>,
     talk: &Talk,
 ) -> Result<()> {
-    stages::evaluate(session, images, Some(clustered), talk)?;
+    stages::evaluate(session, images, Some(&clustered), talk)?;
     if let Some(how) = sort {
         stages::sort_into_folders(session, images, how == SortArg::Copies)?;
     }
-    Ok(stages::report(session, images, talk)?)
+    Ok(stages::report(session, images, Some(clustered), talk)?)
 }
 
 pub(crate) fn assign(args: &AssignVerb, talk: &Talk) -> Result<Outcome> {
@@ -144,7 +144,7 @@ pub(crate) fn add(args: &AddVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     talk.note(&said.join("; "));
     if args.recluster {
         let clustered = stages::cluster_anew(&mut session, &images, CodesWanted::Same, talk)?;
-        show(&mut session, &images, &clustered, None, talk)?;
+        show(&mut session, &images, clustered, None, talk)?;
     } else if added.n_new > 0 {
         if images.labelled().is_some() {
             stages::evaluate(&mut session, &images, None, talk)?;
@@ -152,7 +152,7 @@ pub(crate) fn add(args: &AddVerb, json: bool, talk: &Talk) -> Result<Outcome> {
             // Its figures are those of the images before.
             fs_err::remove_file(session.dir.evaluation())?;
         }
-        stages::report(&session, &images, talk)?;
+        stages::report(&session, &images, None, talk)?;
     }
     summary::print(&session, &images, json)?;
     Ok(if added.n_skipped == 0 { Outcome::Done } else { Outcome::SomeSkipped })

@@ -40,7 +40,7 @@ pub(crate) fn name(args: &NameVerb, json: bool, talk: &Talk) -> Result<Outcome> 
     }
     talk.note(&format!("wrote {}", session.dir.names().display()));
     if session.dir.report().exists() {
-        stages::report(&session, &images, talk)?;
+        stages::report(&session, &images, None, talk)?;
     }
     Ok(outcome(&images))
 }

@@ -100,7 +100,7 @@ pub(crate) fn finish(session: &mut Session, images: &Images, sort: Option<SortAr
     if let Some(how) = sort {
         stages::sort_into_folders(session, images, how == SortArg::Copies)?;
     }
-    stages::report(session, images, talk)?;
+    stages::report(session, images, clustered, talk)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::config::ClusterCount;
 use crate::embeddings::{Embeddings, EmbeddingsError};
 use crate::grouping::{Context, Former, Grouper, Grouping, Prepared, Tables};
 use crate::progress::Observer;
+use crate::report::Clustering;
 use crate::run::tables::{read_assignments, write_assignments, write_clusters, write_k_curve, write_neighbors};
 use crate::run::{RunDir, Session, Stage, read_npy, write_npy};
 
@@ -17,6 +18,13 @@ pub struct Clustered {
     pub grouping: Grouping,
     /// What is known of each image and each cluster.
     pub tables: Tables,
+}
+
+impl From<Clustered> for Clustering {
+    fn from(Clustered { grouping, tables }: Clustered) -> Self {
+        let map = grouping.map.map(|places| places.as_chunks().0.to_vec());
+        Self { assignments: tables.assignments, clusters: tables.clusters, neighbors: Some(tables.neighbors), map }
+    }
 }
 
 /// Who groups the codes of this run.

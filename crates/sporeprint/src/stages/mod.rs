@@ -59,13 +59,22 @@ pub fn make_codes(
     embed(session, images, observer)
 }
 
-/// Writes the pages of a run from its tables.
+/// Writes the pages of a run from its tables, or from the clustering that was just made.
 ///
 /// # Errors
 /// When a table cannot be read or a page not be written.
-pub fn report(session: &Session, images: &Images, observer: &dyn Observer) -> Result<(), StageError> {
+pub fn report(
+    session: &Session,
+    images: &Images,
+    clustered: Option<Clustered>,
+    observer: &dyn Observer,
+) -> Result<(), StageError> {
     let thumbnails = |index: usize| images.picture(index);
-    let page = crate::report::write(&session.dir, &ReportOptions::new(&thumbnails))?;
+    let data = match clustered {
+        Some(clustered) => ReportData::with_clustering(&session.dir, clustered.into())?,
+        None => ReportData::from_run(&session.dir)?,
+    };
+    let page = crate::report::write_data(&session.dir, &data, &ReportOptions::new(&thumbnails))?;
     observer.note(&format!("report: {}", page.display()));
     Ok(())
 }
