@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::assign::{Clusters, find_new};
 use super::choice;
 use super::cluster::{grouper, write_tables};
-use super::images::skipped_rows;
+use super::images::{decode_more_images, skipped_rows};
 use super::import::{entries_of, free_name, with_files, write_codes};
 use super::{Images, StageError, save_labels};
 use crate::embeddings::Embeddings;
@@ -58,11 +58,7 @@ pub fn add(
     }
     let n_before = images.len();
     drop(images);
-    observer.begin("reading images", found.len() as u64);
-    let built = ImageCache::append(&session.dir.cache(), n_before, &found, &|progress| {
-        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
-    })?;
-    observer.end();
+    let built = decode_more_images(&session.dir.cache(), n_before, &found, observer)?;
     added.n_skipped = built.skipped.iter().filter(|skipped| found.iter().any(|f| f.name == skipped.name)).count();
     let mut images = Images::from(built);
     keep_labels(session, &mut images, n_before)?;
@@ -102,11 +98,7 @@ pub fn add_embeddings(
     entries.extend(new);
     let n_pictures = (0..n_before).filter(|&image| images.place(image).is_some()).count();
     drop(images);
-    observer.begin("reading images", found.len() as u64);
-    let built = ImageCache::append(&session.dir.cache(), n_pictures, &found, &|progress| {
-        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
-    })?;
-    observer.end();
+    let built = decode_more_images(&session.dir.cache(), n_pictures, &found, observer)?;
     let n_skipped = built.skipped.iter().filter(|skipped| found.iter().any(|f| f.name == skipped.name)).count();
     let images = Images::with_some_pictures(entries, built);
     let mut added = Added { n_new: embeddings.len(), n_skipped, ..Added::default() };

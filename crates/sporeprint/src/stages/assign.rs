@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use sporeprint_cluster::{Assigned, Assigner, Codes, Metric};
 
 use super::choice;
-use super::images::root;
+use super::images::{decode_images, root};
 use super::import::entries_of;
 use super::{Images, StageError};
 use crate::embeddings::Embeddings;
 use crate::grouping::Prepared;
-use crate::images::{FoundImage, ImageCache, Skipped, find_images};
+use crate::images::{FoundImage, Skipped, find_images};
 use crate::progress::Observer;
 use crate::run::tables::{read_assignments, read_clusters};
 use crate::run::{Session, Stage, read_npy};
@@ -45,11 +45,7 @@ pub fn assign(
 ) -> Result<(Vec<NewImage>, Vec<Skipped>), StageError> {
     let clusters = Clusters::of(session)?;
     let found = find_new(session, paths)?;
-    observer.begin("reading images", found.len() as u64);
-    let built = ImageCache::build(scratch, &found, &session.config.cache(), &|progress| {
-        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
-    })?;
-    observer.end();
+    let built = decode_images(scratch, &found, &session.config.cache(), observer)?;
     let images = Images::from(built);
     let codes = choice::source(session)?.unit_codes(session, &images, observer)?;
     let assigned = clusters.assign(session, codes)?;

@@ -7,7 +7,9 @@ use sporeprint_cluster::RowsView;
 
 use crate::config::{Labels, RunConfig};
 use crate::grouping::{Described, scattered};
-use crate::images::{Built, DHash, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images};
+use crate::images::{
+    BuildStep, Built, CacheConfig, DHash, FoundImage, ImageCache, ImageEntry, Skipped, apply_labels, find_images,
+};
 use crate::progress::Observer;
 use crate::report::Picture;
 use crate::run::tables::{ImageRow, ImageStatus, SkippedRow, read_images, write_images, write_skipped};
@@ -229,12 +231,7 @@ pub fn scan(session: &mut Session, observer: &dyn Observer) -> Result<Images, St
     let built = if dir.exists() && session.is_done(Stage::Images) {
         ImageCache::open(&dir, &found, &cache_config)?
     } else {
-        observer.begin("reading images", found.len() as u64);
-        let built = ImageCache::build(&dir, &found, &cache_config, &|progress| {
-            observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
-        })?;
-        observer.end();
-        built
+        decode_images(&dir, &found, &cache_config, observer)?
     };
     let images = Images::from(built);
     config.check_images(images.len())?;
@@ -245,6 +242,36 @@ pub fn scan(session: &mut Session, observer: &dyn Observer) -> Result<Images, St
     }
     note_skipped(&images, Some(&session.dir.skipped()), observer);
     Ok(images)
+}
+
+/// Decodes images into a new cache.
+pub(super) fn decode_images(
+    dir: &Path,
+    found: &[FoundImage],
+    config: &CacheConfig,
+    observer: &dyn Observer,
+) -> Result<Built, StageError> {
+    observer.begin("reading images", found.len() as u64);
+    let built = ImageCache::build(dir, found, config, &|step| advance(observer, step))?;
+    observer.end();
+    Ok(built)
+}
+
+/// Decodes more images into a cache that holds `n_before`.
+pub(super) fn decode_more_images(
+    dir: &Path,
+    n_before: usize,
+    found: &[FoundImage],
+    observer: &dyn Observer,
+) -> Result<Built, StageError> {
+    observer.begin("reading images", found.len() as u64);
+    let built = ImageCache::append(dir, n_before, found, &|step| advance(observer, step))?;
+    observer.end();
+    Ok(built)
+}
+
+fn advance(observer: &dyn Observer, step: BuildStep) {
+    observer.advance(step.done as u64, &format!("{} skipped", step.skipped));
 }
 
 /// Says which files could not be read: the first few, and where the others are listed.

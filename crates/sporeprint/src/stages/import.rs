@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::images::skipped_rows;
+use super::images::{decode_images, skipped_rows};
 use super::{Images, StageError, save_labels};
 use crate::config::Labels;
 use crate::embeddings::Embeddings;
-use crate::images::{CacheConfig, DHash, FoundImage, ImageCache, ImageEntry, apply_labels};
+use crate::images::{CacheConfig, DHash, FoundImage, ImageEntry, apply_labels};
 use crate::progress::Observer;
 use crate::run::tables::{write_embeddings, write_skipped};
 use crate::run::{Session, Stage, write_npy};
@@ -28,12 +28,8 @@ pub fn import(session: &mut Session, embeddings: Embeddings, observer: &dyn Obse
     let mut entries = entries_of(&embeddings, 0, &HashSet::new());
     label(&mut entries, &session.config.images.labels)?;
     let found = with_files(&entries);
-    observer.begin("reading images", found.len() as u64);
     let config = CacheConfig { view_size: VIEW_PX, ..CacheConfig::new(PICTURE_PX) };
-    let built = ImageCache::build(&session.dir.cache(), &found, &config, &|progress| {
-        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
-    })?;
-    observer.end();
+    let built = decode_images(&session.dir.cache(), &found, &config, observer)?;
     let images = Images::with_some_pictures(entries, built);
     note_import(observer, &file, &embeddings, &images, found.len());
     write_skipped(&session.dir.skipped(), &skipped_rows(&images.skipped))?;

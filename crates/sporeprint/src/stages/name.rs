@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::images::root;
+use super::images::{decode_images, root};
 use super::{Images, StageError};
 use crate::config::FrozenConfig;
 use crate::encoder::OpenFrozen;
 use crate::encoder::TextEncoder;
-use crate::images::{FoundImage, ImageCache, ImageEntry};
+use crate::images::{FoundImage, ImageEntry};
 use crate::progress::Observer;
 use crate::rows::normalize;
 use crate::run::tables::{NameRow, read_assignments, write_names};
@@ -110,11 +110,7 @@ fn picture_codes(
     // Where the run read each image, also those that were added to it since.
     let file = |entry: &ImageEntry| FoundImage { path: entry.path.clone(), name: entry.name.clone(), label: None };
     let found: Vec<FoundImage> = images.entries.iter().map(file).collect();
-    observer.begin("reading images", found.len() as u64);
-    let built = ImageCache::build(scratch, &found, &config.cache(), &|progress| {
-        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
-    })?;
-    observer.end();
+    let built = decode_images(scratch, &found, &config.cache(), observer)?;
     if let Some(gone) = built.skipped.into_iter().next() {
         // A row of codes made elsewhere may have a name alone.
         let path = if gone.path.as_os_str().is_empty() { PathBuf::from(gone.name) } else { gone.path };

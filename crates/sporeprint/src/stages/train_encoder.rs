@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use fs_err as fs;
 
 use super::StageError;
-use super::images::{Images, find_all, note_skipped};
+use super::images::{Images, decode_images, find_all, note_skipped};
 use super::train::named;
 use crate::config::{Labels, TrainEncoderConfig};
 use crate::encoder::BuildEncoder;
@@ -108,11 +108,7 @@ fn read(
     if goes_on && let Ok(built) = ImageCache::open(&dir.cache(), found, &cache_config) {
         return Ok(built.into());
     }
-    observer.begin("reading images", found.len() as u64);
-    let built = ImageCache::build(&dir.cache(), found, &cache_config, &|progress| {
-        observer.advance(progress.done as u64, &format!("{} skipped", progress.skipped));
-    })?;
-    observer.end();
+    let built = decode_images(&dir.cache(), found, &cache_config, observer)?;
     let images = Images::from(built);
     note_skipped(&images, None, observer);
     Ok(images)
