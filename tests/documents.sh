@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 program=$(realpath "${1:?the path of the program, such as target/release/sporeprint}")
 readme_lines=120
 # Flags of cargo, in its own commands.
-others=" --release --workspace --path --open "
+others=" --release --workspace --path --open --example "
 
 faults=0
 fault() { echo "$*" >&2; faults=$((faults + 1)); }
@@ -35,8 +35,9 @@ for page in README.md docs/*.md benches/*.md; do
 done
 
 declare -A help
-for verb in $("$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z-]*\).*/\1/p'); do
-    [ "$verb" = help ] || help[$verb]=" $("$program" help "$verb" | flags | tr '\n' ' ') "
+# Verbs stand two spaces in, with what they do beside them.
+for verb in $("$program" --help | sed -n 's/^  \([a-z][a-z-]*\)  *[A-Z].*/\1/p'); do
+    help[$verb]=" $("$program" help "$verb" | flags | tr '\n' ' ') "
 done
 [ "${#help[@]}" -gt 0 ] || fault "found no verbs in the help of $program"
 all="${help[*]} $("$program" --help | flags | tr '\n' ' ') --version "
