@@ -94,6 +94,8 @@ pub(super) fn unset(flags: &[Arg]) -> Arg {
         .value_delimiter(',')
         .action(ArgAction::Append)
         .value_parser(typed)
+        // It is of no group, wherever it stands.
+        .help_heading(None::<&str>)
 }
 
 const UNSET: &str = "unset";

@@ -274,15 +274,17 @@ impl RunConfig {
             CodeKind::Untouched if knows => Some("backbone: without training it is the untouched encoder"),
             CodeKind::Adapted if adapts && trained => None,
             CodeKind::Adapted if adapts => Some("backbone: without training it is the adapted encoder"),
-            CodeKind::Adapted => {
-                Some("others: only weights to start from and `aggregate.norm` adapted or choose give adapted codes")
-            }
+            CodeKind::Adapted => Some(
+                "another kind: only weights to start from and `aggregate.norm` adapted or choose give adapted codes",
+            ),
             CodeKind::Ensemble if knows && trained => None,
             CodeKind::Untouched | CodeKind::Ensemble => {
-                Some("others: these need weights to start from, and training after them")
+                Some("another kind: these need weights to start from, and training after them")
             }
             CodeKind::Head if trained && self.encoder.head_dim.is_some() => None,
-            CodeKind::Head => Some("others: these need `encoder.head_dim`, and `aggregate.epochs` to train the head"),
+            CodeKind::Head => {
+                Some("another kind: these need `encoder.head_dim`, and `aggregate.epochs` to train the head")
+            }
         }
     }
 }
