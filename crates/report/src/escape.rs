@@ -12,6 +12,20 @@ pub fn html_text(text: &str) -> String {
     escape_markup(&visible(text))
 }
 
+/// As [`html_text`], with what stands between backticks, such as names of settings, set as code.
+pub(crate) fn html_prose(text: &str) -> String {
+    let parts: Vec<_> = text.split('`').map(html_text).collect();
+    // A backtick without its fellow is one of the text's own.
+    if parts.len().is_multiple_of(2) {
+        return html_text(text);
+    }
+    let set = parts
+        .iter()
+        .enumerate()
+        .map(|(i, part)| if i % 2 == 1 { format!("<code>{part}</code>") } else { part.clone() });
+    set.collect()
+}
+
 /// As [`html_text`], with tabs and line breaks kept, for preformatted blocks.
 pub(crate) fn html_block(text: &str) -> String {
     let lines: Vec<_> =
@@ -71,6 +85,13 @@ pub(crate) fn base64(bytes: impl IntoIterator<Item = u8>) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn settings_in_prose_are_set_as_code_and_stay_text() {
+        assert_eq!(html_prose("raise `a.b` or <i>"), "raise <code>a.b</code> or &lt;i&gt;");
+        assert_eq!(html_prose("`<b>`"), "<code>&lt;b&gt;</code>");
+        assert_eq!(html_prose("a ` alone"), html_text("a ` alone"));
+    }
 
     proptest! {
         #[test]

@@ -1,6 +1,6 @@
 //! The first page: what was run, what came out, how good it is, what to do next.
 
-use super::escape::html_text;
+use super::escape::{html_prose, html_text};
 use super::findings::{About, Finding, findings};
 use super::html::Page;
 use super::plots::{bar_chart, doubling_classes};
@@ -115,12 +115,12 @@ fn tiles(data: &ReportData, summary: &Summary, sheets: &Sheets) -> String {
 fn notices(data: &ReportData, findings: &[Finding]) -> String {
     let mut shown: String = advice::notes(data)
         .iter()
-        .map(|note| format!("<div class=\"notice note\"><p>{}</p></div>", html_text(note)))
+        .map(|note| format!("<div class=\"notice note\"><p>{}</p></div>", html_prose(note)))
         .collect();
     let warnings: String = findings
         .iter()
         .filter_map(|finding| {
-            let (words, remedy) = (html_text(&finding.words), html_text(finding.remedy.as_ref()?));
+            let (words, remedy) = (html_prose(&finding.words), html_prose(finding.remedy.as_ref()?));
             Some(format!("<div class=\"notice\"><p>{words}</p><p>{remedy}</p></div>"))
         })
         .collect();
@@ -144,7 +144,7 @@ fn quality(data: &ReportData, findings: &[Finding]) -> String {
     let words: String = findings
         .iter()
         .filter(|finding| finding.about == About::Grouping)
-        .map(|finding| format!("<p>{}</p>", html_text(&finding.words)))
+        .map(|finding| format!("<p>{}</p>", html_prose(&finding.words)))
         .collect();
     let mut keys: Vec<&str> = data.quality.iter().flat_map(|row| row.figures.keys()).map(String::as_str).collect();
     keys.sort_by_key(|key| (figure_rank(key), *key));

@@ -1,7 +1,7 @@
 //! The curves of training and the evidence for the number of clusters.
 
 use super::ReportData;
-use super::escape::html_text;
+use super::escape::{html_prose, html_text};
 use super::html::Page;
 use super::pages::page;
 use super::plots::{Series, line_chart};
@@ -71,7 +71,7 @@ fn warnings(data: &ReportData, stage: &str) -> String {
             } else {
                 format!("{} epochs, last in {}", epochs.len(), epochs[epochs.len() - 1])
             };
-            let (warning, remedy) = (html_text(&capital(warning)), html_text(&capital(remedy)));
+            let (warning, remedy) = (html_prose(&capital(warning)), html_prose(&capital(remedy)));
             format!("<div class=\"notice\"><p>{warning} <small>({when})</small></p><p>{remedy}</p></div>")
         })
         .collect()
