@@ -101,7 +101,7 @@ fn an_unknown_operator_and_another_size_are_named() {
     let error = refusal(of_model(reference("unknown_operator.onnx")));
     assert!(error.contains("SporesOfTomorrow"), "{error}");
     let error = refusal(OnnxConfig { image_size: Some(64), ..of_model(reference("tokens.onnx")) });
-    assert!(error.contains("--image-size is 64") && error.contains("40"), "{error}");
+    assert!(error.contains("`frozen.image_size` is 64") && error.contains("40"), "{error}");
 }
 
 #[test]
