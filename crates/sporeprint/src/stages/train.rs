@@ -237,7 +237,7 @@ pub enum CodesWanted {
 /// among those that were compared, or computed anew where images were added since.
 ///
 /// # Errors
-/// When the run has no such codes, otherwise as [`embed`] and [`cluster`]; codes and clusters are then as they were.
+/// When the run has no such codes, otherwise as [`embed`] and [`cluster`](super::cluster()); codes and clusters are then as they were.
 pub fn cluster_anew(
     session: &mut Session,
     images: &Images,
