@@ -11,7 +11,9 @@
 //! network = torchvision.models.vgg16_bn().features.eval(); network.load_state_dict(features)
 //! ```
 //!
-//! (For a ResNet, `torchvision.models.resnet18().load_state_dict(tensors, strict=False)`: all but `fc` and `head`.)
+//! That is for a VGG-16 as published; for a ResNet as published
+//! `torchvision.models.resnet18().load_state_dict(tensors, strict=False)` takes all but `fc` and `head`. `docs/encoders.md` has the
+//! lines for the narrower network of a default run.
 
 mod built_in;
 mod error;
