@@ -1,6 +1,10 @@
-"""The networks of the golden numbers, narrow, built from torchvision's own parts."""
+"""The networks of the golden numbers, narrow, built from torchvision's and timm's own parts."""
+
+from functools import partial
 
 import torch
+from timm.models import _efficientnet_blocks, efficientnet
+from timm.models._efficientnet_builder import decode_arch_def, round_channels
 from torch import nn
 from torchvision.models import resnet, vgg
 
@@ -82,6 +86,42 @@ class ResNet(resnet.ResNet):
         return merged, self.head(merged)
 
 
+class EfficientNetLite(efficientnet.EfficientNet):
+    """timm's `tf_efficientnet_lite0` to 4 with another factor on all channels, and a linear head named `head`."""
+
+    PLANS = [(1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8)]
+    BLOCKS = [
+        ["ds_r1_k3_s1_e1_c16"],
+        ["ir_r2_k3_s2_e6_c24"],
+        ["ir_r2_k5_s2_e6_c40"],
+        ["ir_r3_k3_s2_e6_c80"],
+        ["ir_r3_k5_s1_e6_c112"],
+        ["ir_r4_k5_s2_e6_c192"],
+        ["ir_r1_k3_s1_e6_c320"],
+    ]
+
+    def __init__(self, number, width, head_dim):
+        channels, depth = self.PLANS[number]
+        # Inner channels are rounded to multiples of 8, which they are already at the published width.
+        _efficientnet_blocks.make_divisible = lambda n, *_: int(n)
+        super().__init__(
+            block_args=decode_arch_def(self.BLOCKS, depth, fix_first_last=True),
+            num_features=scaled(1280, width),
+            stem_size=scaled(32, width),
+            fix_stem=True,
+            round_chs_fn=lambda n: scaled(round_channels(n, channels), width),
+            act_layer=nn.ReLU6,
+            norm_layer=partial(nn.BatchNorm2d, eps=1e-3),
+            pad_type="same",
+            num_classes=0,
+        )
+        self.head = nn.Linear(self.num_features, head_dim)
+
+    def codes(self, x):
+        merged = self.forward_features(x).mean((2, 3))
+        return merged, self.head(merged)
+
+
 def randomise(network):
     """Values away from 0 and 1 for biases and batch norms, so that no term of a gradient hides."""
     for module in network.modules():
@@ -90,12 +130,18 @@ def randomise(network):
             nn.init.uniform_(module.bias, -0.3, 0.3)
         elif isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            # PyTorch counts a depthwise filter's outputs as if it had all channels.
+            module.weight.data *= module.groups**0.5
             if module.bias is not None:
                 nn.init.uniform_(module.bias, -0.3, 0.3)
     for module in network.modules():
         if isinstance(module, resnet.Bottleneck):
             # Fifty layers of two channels are chaotic otherwise, in float32 against float64 too.
             nn.init.uniform_(module.bn3.weight, 0.1, 0.3)
+        elif isinstance(getattr(module, "act", None), nn.ReLU6):
+            # Between the ends of ReLU6 more often than at them: fifty of them in a row are as chaotic.
+            nn.init.uniform_(module.weight, 0.4, 0.8)
+            nn.init.uniform_(module.bias, 1.0, 2.0)
 
 
 def decay_groups(network, weight_decay):

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from networks import AutoEncoder, ResNet, decay_groups, randomise
+from networks import AutoEncoder, EfficientNetLite, ResNet, decay_groups, randomise
 
 MOMENTUM, DECAY, STEPS = 0.9, 0.01, 10
 
@@ -76,10 +76,12 @@ def auto_encoder(seed, rounding=0.0):
     return golden | {"images": images}, lead
 
 
-def residual(block, depths, small_stem, side, lr):
+def coded(make, side, lr):
+    """A network with codes, trained towards random ones."""
+
     def build(seed, rounding=0.0):
         torch.manual_seed(seed)
-        network = ResNet(block, depths, 1 / 32, small_stem, 5)
+        network = make()
         randomise(network)
         images, target = torch.randn(4, 3, side, side).double(), torch.randn(4, 5).double()
 
@@ -102,9 +104,11 @@ def main(tries):
     # Seeds found by the search below; a narrow network at another one may turn a pooling or a ReLU around.
     networks = {
         "vgg16_bn": (3, auto_encoder),
-        "resnet18": (12, residual(BasicBlock, [2, 2, 2, 2], False, 64, 0.02)),
-        "resnet18_small_stem": (13, residual(BasicBlock, [2, 2, 2, 2], True, 32, 0.02)),
-        "resnet50": (4, residual(Bottleneck, [3, 4, 6, 3], False, 64, 0.001)),
+        "resnet18": (12, coded(lambda: ResNet(BasicBlock, [2, 2, 2, 2], 1 / 32, False, 5), 64, 0.02)),
+        "resnet18_small_stem": (13, coded(lambda: ResNet(BasicBlock, [2, 2, 2, 2], 1 / 32, True, 5), 32, 0.02)),
+        "resnet50": (4, coded(lambda: ResNet(Bottleneck, [3, 4, 6, 3], 1 / 32, False, 5), 64, 0.001)),
+        # Sides of 50, 25, 13, 7, 4 and 2: padding differs between even and odd ones.
+        "efficientnet_lite0": (5, coded(lambda: EfficientNetLite(0, 0.1, 5), 50, 0.002)),
     }
     for name, (chosen, build) in networks.items():
         for seed in range(tries) or [chosen]:

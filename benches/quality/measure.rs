@@ -98,7 +98,7 @@ pub(crate) fn diffused(rows: &[f32], dim: usize) -> Outcome<Vec<f32>> {
 /// codes.
 pub(crate) fn simple_codes(images: &Images, seed: u64) -> Outcome<Vec<(&'static str, Vec<f32>)>> {
     let side = images.cache.image_size();
-    let picture = |i: usize| shrink(images.cache.eval(i), side);
+    let picture = |i: usize| shrink(&images.cache.eval(i).data, side);
     let pixels: Vec<f32> = (0..images.len()).flat_map(picture).collect();
     let each = |f: &dyn Fn(&[f32]) -> Vec<f32>| -> Vec<f32> {
         pixels.chunks_exact(pixels.len() / images.len()).flat_map(f).collect()

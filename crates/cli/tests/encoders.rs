@@ -116,7 +116,10 @@ fn clip_names_clusters_of_its_own_run_and_of_another() {
     let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(rows.as_array().unwrap().len(), 3);
     let table = fs_err::read_to_string(example.path("clip/names.csv")).unwrap();
-    assert!(table.starts_with("cluster,size,name,similarity,share,distinctive,others\n"), "{table}");
+    assert!(
+        table.starts_with("cluster,size,name,origin,word,similarity,share,distinctive,others,suggestion,"),
+        "{table}"
+    );
     let pages = fs_err::read_to_string(example.path("clip/report/data/run.js")).unwrap();
     assert!(
         pages.contains("\"name\":\"red cap\"")
@@ -141,6 +144,24 @@ fn clip_names_clusters_of_its_own_run_and_of_another() {
     // A clustering made anew has other clusters: their names are gone with them.
     check_success(&example.verb(&["cluster", "pixels", "-k", "2"]));
     assert!(!example.path("pixels/names.csv").exists());
+}
+
+#[test]
+fn a_cluster_is_called_as_a_person_says_until_that_is_taken_back() {
+    let example = Example::new();
+    check_success(&example.run("run", &["--encoder", "pixels"]));
+    let table = example.path("run/names.csv");
+    check_success(&example.verb(&["rename", "run", "1", " milk, fresh "]));
+    let names = fs_err::read_to_string(&table).unwrap();
+    assert!(names.lines().any(|line| line.starts_with("1,") && line.contains(",\"milk, fresh\",given,")), "{names}");
+    let pages = fs_err::read_to_string(example.path("run/report/data/run.js")).unwrap();
+    assert!(pages.contains("\"name\":\"milk, fresh\""));
+    check_failure(&example.verb(&["rename", "run", "99", "milk"]), &["no cluster 99", "clusters.csv"]);
+    check_failure(&example.verb(&["rename", "run", "1", "two\nlines"]), &["line breaks"]);
+    assert_eq!(fs_err::read_to_string(&table).unwrap(), names);
+    check_success(&example.verb(&["rename", "run", "1", ""]));
+    let names = fs_err::read_to_string(&table).unwrap_or_default();
+    assert!(!names.contains("milk"), "{names}");
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod failures;
 mod grouping;
 #[path = "run/sweep.rs"]
 mod sweep;
+#[path = "run/unlike.rs"]
+mod unlike;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

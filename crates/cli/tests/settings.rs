@@ -80,7 +80,7 @@ fn what_says_nothing_is_refused_by_its_flags_all_at_once_and_before_any_work() {
     check_failure(&example.call("run photos --codes adapted --fast"), &["--codes is adapted", "hint:"]);
     check_failure(&example.call("bench --method ward --slack 0.5"), &["--slack says nothing", "--method balanced"]);
     let vgg = "pretrain photos --pretrain-batch-size 4";
-    check_failure(&example.call(vgg), &["resnet18", "--encoder vgg16-bn", "--weights none"]);
+    check_failure(&example.call(vgg), &["efficientnet-lite0", "--encoder vgg16-bn", "--weights none"]);
     example.write("file.toml", "[aggregate.sgd]\nmomentum = 1.5\n");
     let words = ["aggregate.sgd.momentum in the settings file is 1.5", "0.9 is usual"];
     check_failure(&example.call("run photos --config file.toml"), &words);
@@ -136,7 +136,7 @@ fn a_forecast_is_of_the_run_that_would_be_made() {
     let output = example.call("bench --images 300 --seconds 0 --json");
     check_success(&output);
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((found["encoder"].as_str(), found["width"].as_f64()), (Some("resnet18"), Some(0.5)));
+    assert_eq!((found["encoder"].as_str(), found["width"].as_f64()), (Some("efficientnet-lite0"), Some(1.0)));
     let output = example.call("bench --images 300 --seconds 0 --aggregate-epochs 7");
     check_success(&output);
     let said = text(&output.stdout);

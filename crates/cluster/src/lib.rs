@@ -10,7 +10,7 @@
 //! * spaces to cluster in: [`Pca`], [`Umap`], [`diffuse`] over a [`mutual_graph`], [`spectral_embedding`]; several kinds of codes:
 //!   [`fuse_graphs`], [`CompareCodes`]; several partitions: [`consensus_graph`]
 //! * what came out: [`describe_rows`], [`describe_clusters`], [`near_duplicates`]; new rows: [`CentroidClusters::predict`],
-//!   [`Assigner`]; ids: [`Labels`], [`relabel_by_size`], [`match_ids`]
+//!   [`Assigner`], and whether they are like any: [`NoveltyDetection`]; ids: [`Labels`], [`relabel_by_size`], [`match_ids`]
 //! * how good it is: [`agreement`], [`silhouette`], [`modularity`], [`knn_accuracy`], [`weighted_knn_accuracy`], [`LinearProbe`],
 //!   [`trustworthiness`]
 //! * draws: [`Rng`]
@@ -48,8 +48,8 @@ pub use approximate::ApproximateSearch;
 pub use choose_k::{ChooseK, ChosenK, Evidence};
 pub use compare_codes::{CodesScore, CompareCodes};
 pub use describe::{
-    Assigned, Assigner, ClusterFacts, DuplicateRule, Hashes, RowFacts, centroids_of, describe_clusters, describe_rows,
-    near_duplicates,
+    Assigned, Assigner, ClusterFacts, DuplicateRule, Hashes, NoveltyDetection, NoveltyDetector, RowFacts, centroids_of,
+    describe_clusters, describe_rows, near_duplicates,
 };
 pub use error::{Error, Result};
 pub use graph::{Graph, consensus_graph, diffuse, fuse_graphs, local_scaling, mutual_graph};

@@ -1,10 +1,9 @@
 //! The views of an image whose codes are averaged: always the same ones, unlike those of training.
 
-use std::borrow::Cow;
-
 use super::augment::{Factor, make_grey};
 use super::cache::ImageCache;
-use super::resize::{Taps, apply, center_offset};
+use super::resize::{Filter, Taps, apply, center_offset, resize_and_crop};
+use super::rgb::RgbView;
 
 /// Side of [`Frame::Middle`], as a share of the shorter side.
 const MIDDLE: f64 = 0.8;
@@ -16,7 +15,7 @@ enum Frame {
     Whole,
     /// The same, left and right exchanged.
     Mirrored,
-    /// The middle four fifths of it, from the larger picture of the view plane.
+    /// The middle four fifths of it, from the larger picture that is kept.
     Middle,
 }
 
@@ -49,40 +48,48 @@ impl CodeView {
     /// RGB8 pixels of this view of an image, `[size, size, 3]` with the cache's image size.
     ///
     /// # Panics
-    /// - when the image is not in the cache
-    pub fn of(self, cache: &ImageCache, image: usize) -> Cow<'_, [u8]> {
-        let size = cache.image_size();
-        let mut pixels = self.frame.of(cache, image);
-        if self.turns > 0 {
-            pixels = Cow::Owned((0..self.turns).fold(pixels.into_owned(), |pixels, _| quarter_turn(&pixels, size)));
-        }
+    /// - as [`ImageCache::picture`]
+    pub fn of(self, cache: &ImageCache, image: usize) -> Vec<u8> {
+        self.of_picture(cache.picture(image).view(), cache.image_size(), cache.config().filter)
+    }
+
+    /// Several views of an image, each as [`CodeView::of`] gives it; its picture is decoded once.
+    ///
+    /// # Panics
+    /// - as [`ImageCache::picture`]
+    pub fn all_of(views: &[Self], cache: &ImageCache, image: usize) -> Vec<Vec<u8>> {
+        let picture = cache.picture(image);
+        views.iter().map(|view| view.of_picture(picture.view(), cache.image_size(), cache.config().filter)).collect()
+    }
+
+    fn of_picture(self, picture: RgbView<'_>, size: usize, filter: Filter) -> Vec<u8> {
+        let framed = self.frame.of(picture, size, filter);
+        let mut pixels = (0..self.turns).fold(framed, |pixels, _| quarter_turn(&pixels, size));
         if self.grey {
-            make_grey(pixels.to_mut());
+            make_grey(&mut pixels);
         }
         pixels
     }
 }
 
 impl Frame {
-    fn of(self, cache: &ImageCache, image: usize) -> Cow<'_, [u8]> {
-        let size = cache.image_size();
+    fn of(self, picture: RgbView<'_>, size: usize, filter: Filter) -> Vec<u8> {
         match self {
-            Self::Whole => Cow::Borrowed(cache.eval(image)),
+            Self::Whole => resize_and_crop(picture, size, filter).data,
             Self::Mirrored => {
-                let rows = cache.eval(image).chunks_exact(3 * size);
-                Cow::Owned(rows.flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect())
+                let whole = resize_and_crop(picture, size, filter).data;
+                whole.chunks_exact(3 * size).flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect()
             }
             Self::Middle => {
-                let source = cache.view(image);
-                let short = source.width.min(source.height);
+                let short = picture.width.min(picture.height);
                 let side = ((MIDDLE * short as f64).round() as usize).max(1);
                 let taps = |length: usize| {
                     let start = center_offset(length, side);
                     Taps::new(length, (start as f64, (start + side) as f64), size, 0, size)
                 };
                 let mut out = vec![0; 3 * size * size];
-                apply(source, &taps(source.width), &taps(source.height), &mut Vec::new(), &mut out);
-                Cow::Owned(out)
+                apply(picture, &taps(picture.width), &taps(picture.height), &mut Vec::new(), &mut out);
+                out
             }
         }
     }

@@ -175,7 +175,7 @@ mod tests {
         assert_eq!((known.len(), known[2].1), (3, Some("7")));
         let built = ImageCache::build(&dir.path().join("cache"), &found, &CacheConfig::new(2), &|_| {}).unwrap();
         assert!(built.skipped.is_empty(), "{:?}", built.skipped);
-        assert_eq!(built.cache.eval(2), [2, 2, 2, 20, 20, 20, 40, 40, 40, 200, 200, 200]);
+        assert_eq!(built.cache.eval(2).data, [2, 2, 2, 20, 20, 20, 40, 40, 40, 200, 200, 200]);
         ImageCache::open(&dir.path().join("cache"), &found, &CacheConfig::new(2)).unwrap();
     }
 

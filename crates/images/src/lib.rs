@@ -2,9 +2,9 @@
 //! augmented views from it. Nothing here knows of networks.
 //!
 //! ```text
-//! paths --find--> FoundImage --decode--> upright RGB8 --resize--> ImageCache { eval, views }
-//!                                                                             |       |
-//!                                                              CodeView (codes)       render (training)
+//! paths --find--> FoundImage --decode--> upright RGB8 --resize, JPEG--> ImageCache --picture--> small RGB8
+//!                                                                                               |       |
+//!                                                                                CodeView (codes)       render (training)
 //! ```
 
 // The example of the README is a test.

@@ -32,7 +32,7 @@ impl RgbImage {
     }
 }
 
-/// Borrowed picture of interleaved 8-bit RGB, for example one entry of the cache.
+/// Borrowed picture of interleaved 8-bit RGB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RgbView<'a> {
     /// Columns, in pixels.

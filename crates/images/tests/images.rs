@@ -90,10 +90,10 @@ fn a_cache_holds_what_decoding_gives_and_names_what_it_skips() {
         let original = picture(40 + number, 90 - number, number as u64);
         assert_eq!((entry.width, entry.height), (original.width, original.height));
         assert_eq!(entry.label.as_deref(), Some(["amanita", "boletus"][number % 2]));
-        assert_eq!(built.cache.eval(i), resize_and_crop(original.view(), 16, Filter::Bilinear).data);
-        let view = built.cache.view(i);
-        assert_eq!(view.width.min(view.height), 32);
-        assert_eq!(view, resize(original.view(), view.width, view.height, Filter::Bilinear).view());
+        let kept = built.cache.picture(i);
+        assert_eq!(kept.width.min(kept.height), 32);
+        assert_eq!(kept, resize(original.view(), kept.width, kept.height, Filter::Bilinear));
+        assert_eq!(built.cache.eval(i), resize_and_crop(kept.view(), 16, Filter::Bilinear));
     }
 }
 
@@ -109,14 +109,15 @@ fn any_number_of_threads_makes_the_same_bytes() {
                 .install(|| ImageCache::build(dir.path(), &images, &CacheConfig::new(16), &|_| {}))
                 .expect("a cache");
             let view = |&image: &usize| {
-                render(built.cache.view(image), 16, &ViewConfig::paper(), &mut Rng::for_view(7, 2, image, 0)).data
+                render(built.cache.picture(image).view(), 16, &ViewConfig::paper(), &mut Rng::for_view(7, 2, image, 0))
+                    .data
             };
             let views: Vec<Vec<u8>> = pool.install(|| [3, 1, 11, 3].par_iter().map(view).collect());
             (bytes_of(dir.path()), views)
         })
         .into_iter()
         .collect();
-    assert_eq!(outcomes[0].0.len(), 3, "planes and index, nothing else");
+    assert_eq!(outcomes[0].0.len(), 2, "pictures and index, nothing else");
     assert!(outcomes[0] == outcomes[1] && outcomes[1] == outcomes[2]);
     let views = &outcomes[0].1;
     assert!(views[0] == views[3] && views[0] != views[1], "a view follows from its image and number");
@@ -132,9 +133,9 @@ fn thin_pictures_are_cut_and_small_ones_never_enlarged() {
     }
     let built = ImageCache::build(&photos.path().join("cache"), &found(photos.path()), &CacheConfig::new(32), &quiet)
         .expect("a cache");
-    let shapes: Vec<_> = (0..4).map(|i| (built.cache.view(i).width, built.cache.view(i).height)).collect();
+    let shapes: Vec<_> = (0..4).map(|i| built.cache.picture(i)).map(|kept| (kept.width, kept.height)).collect();
     assert_eq!(shapes, [(1, 1), (20, 30), (1, 4), (8, 2)]);
-    assert!((0..4).all(|i| built.cache.eval(i).chunks(3).all(|rgb| rgb == [9, 99, 199])));
+    assert!((0..4).all(|i| built.cache.eval(i).data.chunks(3).all(|rgb| rgb == [9, 99, 199])));
 }
 
 #[test]
@@ -171,14 +172,15 @@ fn an_unfinished_or_cut_cache_is_never_taken_for_one() {
     let images = found(photos.path());
     let config = CacheConfig::new(16);
     ImageCache::build(&dir, &images, &config, &quiet).expect("a cache");
-    // What is there while the planes of a second build are written.
+    // What is there while the pictures of a second build are written.
     let during = Cell::new(false);
     ImageCache::build(&dir, &images, &config, &|_| during.set(!dir.join("index.json").exists())).expect("a cache");
     assert!(during.get());
-    let plane = std::fs::OpenOptions::new().write(true).open(dir.join("eval.rgb8")).expect("the plane");
-    plane.set_len(100).expect("a shorter file");
+    let pictures = std::fs::OpenOptions::new().write(true).open(dir.join("pictures.bin")).expect("the pictures");
+    let whole = pictures.metadata().expect("a file").len();
+    pictures.set_len(100).expect("a shorter file");
     let error = ImageCache::open(&dir, &images, &config).expect_err("damage").to_string();
-    assert!(error.contains("eval.rgb8: 100 bytes, expected 2304"), "{error}");
+    assert!(error.contains(&format!("pictures.bin: 100 bytes, expected {whole}")), "{error}");
     std::fs::write(dir.join("index.json"), "{").expect("half an index");
     assert!(matches!(ImageCache::open(&dir, &images, &config), Err(CacheError::Damaged { .. })));
 }
@@ -194,21 +196,16 @@ fn images_added_to_a_cache_stand_behind_the_others_and_a_killed_addition_leaves_
     let (first, second) = images.split_at(5);
     let before = ImageCache::build(dir.path(), first, &config, &quiet).expect("a cache");
     // What a killed addition leaves: bytes behind those that the index names.
-    for plane in ["eval.rgb8", "views.rgb8"] {
-        let path = dir.path().join(plane);
-        let bytes = [std::fs::read(&path).expect("a plane"), vec![7; 1000]].concat();
-        std::fs::write(path, bytes).expect("a longer plane");
-    }
-    let (n, planes) = (before.entries.len(), ["eval.rgb8", "views.rgb8"]);
+    let read = |dir: &Path| std::fs::read(dir.join("pictures.bin")).expect("the pictures");
+    let longer = [read(dir.path()), vec![7; 1000]].concat();
+    std::fs::write(dir.path().join("pictures.bin"), longer).expect("a longer file");
+    let n = before.entries.len();
     assert_eq!(ImageCache::load(dir.path()).expect("still whole").cache.n_images(), n);
     for _ in 0..2 {
         // The second time everything behind the first images is made again.
         let added = ImageCache::append(dir.path(), n, second, &quiet).expect("added");
         assert_eq!(added.entries.len() + added.skipped.len(), 10);
-        for plane in planes {
-            let read = |dir: &Path| std::fs::read(dir.join(plane)).expect("a plane");
-            assert!(read(dir.path()) == read(at_once.path()), "{plane}");
-        }
+        assert!(read(dir.path()) == read(at_once.path()));
         ImageCache::open(dir.path(), &images, &config).expect("as if built at once");
     }
 }

@@ -8,7 +8,7 @@
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Int, Tensor};
-use sporeprint_kernels as kernels;
+use sporeprint_kernels::{self as kernels, Activation};
 
 /// Channels of VGG-16's convolutions; 0 is a pooling.
 const VGG16: [usize; 18] = [64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0];
@@ -57,14 +57,14 @@ impl Network {
         }
     }
 
-    fn norm(&mut self, x: Tensor<4>, relu: bool, training: bool) -> Tensor<4> {
+    fn norm(&mut self, x: Tensor<4>, activation: Activation, training: bool) -> Tensor<4> {
         let channels = x.dims()[1];
         let (gamma, beta) = (self.vector(channels, 1.0), self.vector(channels, 0.0));
         if training {
-            return kernels::batch_norm_train(x, gamma, beta, EPS, relu).0;
+            return kernels::batch_norm_train(x, gamma, beta, EPS, activation).0;
         }
         let (mean, var) = (Tensor::zeros([channels], &self.device), Tensor::ones([channels], &self.device));
-        kernels::batch_norm_eval(x, gamma, beta, mean, var, EPS, relu)
+        kernels::batch_norm_eval(x, gamma, beta, mean, var, EPS, activation)
     }
 
     fn encode(&mut self, x: Tensor<4>, training: bool) -> (Tensor<4>, Vec<Tensor<4, Int>>) {
@@ -77,7 +77,7 @@ impl Network {
                 places.push(indices);
             } else {
                 x = self.conv(x, channels, false);
-                x = self.norm(x, true, training);
+                x = self.norm(x, Activation::Relu, training);
             }
         }
         (x, places)
@@ -93,7 +93,7 @@ impl Network {
             let outputs = VGG16[..at].iter().rev().find(|&&channels| channels != 0).copied();
             x = self.conv(x, outputs.unwrap_or(3), true);
             if let Some(_hidden) = outputs {
-                x = self.norm(x, true, true);
+                x = self.norm(x, Activation::Relu, true);
             }
         }
         x
@@ -108,7 +108,7 @@ impl Network {
             let [bias, beta, mean] = [0.1, 0.2, 0.3].map(|value| self.vector(channels, value));
             let [gamma, var] = [1.0, 0.9].map(|value| self.vector(channels, value));
             let norm = kernels::NormToFold { gamma, beta, mean, var, eps: EPS };
-            layers.push(kernels::PreparedConv3x3::new(weight, Some(bias), Some(norm), true));
+            layers.push(kernels::PreparedConv3x3::new(weight, Some(bias), Some(norm), Activation::Relu));
             inputs = channels;
         }
         layers
@@ -124,11 +124,11 @@ impl Network {
         let mut x = match small_stem {
             true => {
                 let x = self.plain_conv(x, width, 3, 2);
-                self.norm(x, true, true)
+                self.norm(x, Activation::Relu, true)
             }
             false => {
                 let x = self.plain_conv(x, width, 7, 2);
-                kernels::max_pool3x3s2(self.norm(x, true, true))
+                kernels::max_pool3x3s2(self.norm(x, Activation::Relu, true))
             }
         };
         for stage in 0..4 {
@@ -137,12 +137,12 @@ impl Network {
                 let (branch, shortcut) = kernels::fork(x);
                 x = shortcut;
                 let y = self.plain_conv(branch, channels, 3, stride);
-                let y = self.norm(y, true, true);
+                let y = self.norm(y, Activation::Relu, true);
                 let y = self.plain_conv(y, channels, 3, 1);
-                let y = self.norm(y, false, true);
+                let y = self.norm(y, Activation::None, true);
                 if stride == 2 {
                     x = self.plain_conv(x, channels, 1, 2);
-                    x = self.norm(x, false, true);
+                    x = self.norm(x, Activation::None, true);
                 }
                 x = kernels::add_relu(x, y);
             }

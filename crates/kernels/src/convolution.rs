@@ -3,6 +3,8 @@
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+use crate::cpu::activation::Activation;
+use crate::cpu::padding::Padding;
 use crate::default_path;
 use crate::extension::CpuKernels;
 use crate::flex::Kind;
@@ -24,7 +26,7 @@ pub fn conv3x3(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tens
     assert_eq!([kernel_h, kernel_w], [3, 3], "conv3x3 takes a 3x3 kernel");
     check_channels(channels_in, weight_in, channels_out, bias.as_ref());
     match takes_kernels(&x) && takes_kernels(&weight) {
-        true => run(x, weight, bias, Kind::Plain3x3),
+        true => run(x, weight, bias, Kind::Plain3x3, Activation::None),
         false => default_path::conv2d(x, weight, bias, 1, 1),
     }
 }
@@ -45,7 +47,7 @@ pub fn conv_transpose3x3(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>
     assert_eq!([kernel_h, kernel_w], [3, 3], "conv_transpose3x3 takes a 3x3 kernel");
     check_channels(channels_in, weight_in, channels_out, bias.as_ref());
     match takes_kernels(&x) && takes_kernels(&weight) {
-        true => run(x, weight, bias, Kind::Transposed3x3),
+        true => run(x, weight, bias, Kind::Transposed3x3, Activation::None),
         false => default_path::conv_transpose3x3(x, weight, bias),
     }
 }
@@ -69,15 +71,109 @@ pub fn conv2d(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: 
     check_channels(channels_in, weight_in, channels_out, bias.as_ref());
     let fits = height + 2 * padding >= kernel_h && width + 2 * padding >= kernel_w;
     match fits && takes_kernels(&x) && takes_kernels(&weight) {
-        true => run(x, weight, bias, Kind::General { stride, padding }),
+        true => run(x, weight, bias, Kind::General { stride, padding: Padding::Even(padding) }, Activation::None),
         false => default_path::conv2d(x, weight, bias, stride, padding),
     }
 }
 
-fn run(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, kind: Kind) -> Tensor<4> {
+/// [`conv2d`] with TensorFlow's "SAME" padding: as few zeros as give `ceil(side / stride)` outputs along each side, the
+/// odd one behind.
+///
+/// # Shapes
+/// - x: `[batch, cin, height, width]`, weight: `[cout, cin, kh, kw]`
+/// - output: `[batch, cout, ceil(height / stride), ceil(width / stride)]`
+///
+/// # Panics
+/// When the channels of `x` and `weight` disagree or `stride` is zero.
+pub fn conv2d_same(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    same(x, weight, None, stride, Activation::None)
+}
+
+/// [`conv2d_same`] with a bias, then the activation, in one pass over the output.
+///
+/// With the batch norm of fixed statistics folded into weight and bias (see [`fold_batch_norm`](crate::fold_batch_norm))
+/// this is a layer of a network that is trained further, forward and backward, and no map is read or written for the
+/// normalisation.
+///
+/// # Shapes
+/// - bias: `[cout]`; the rest as in [`conv2d_same`]
+///
+/// # Panics
+/// When the channels of `x`, `weight` and `bias` disagree or `stride` is zero.
+pub fn conv2d_same_activated(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    stride: usize,
+    activation: Activation,
+) -> Tensor<4> {
+    same(x, weight, Some(bias), stride, activation)
+}
+
+fn same(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, stride: usize, activation: Activation) -> Tensor<4> {
+    assert!(stride > 0, "a convolution moves by at least one pixel");
+    let ([_, channels_in, _, _], [channels_out, weight_in, ..]) = (x.dims(), weight.dims());
+    check_channels(channels_in, weight_in, channels_out, bias.as_ref());
+    match takes_kernels(&x) && takes_kernels(&weight) {
+        true => run(x, weight, bias, Kind::General { stride, padding: Padding::Same }, activation),
+        false => default_path::activate(default_path::conv2d_same(x, weight, bias, stride, 1), activation),
+    }
+}
+
+/// Depthwise convolution with TensorFlow's "SAME" padding: every channel has a kernel of its own.
+///
+/// `y[b,c,i,j] = sum over u,v of weight[c,0,u,v] * x[b, c, i stride + u - top, j stride + v - left]`, zeros outside;
+/// `top = floor(max((ceil(height / stride) - 1) stride + k - height, 0) / 2)`, `left` likewise.
+///
+/// # Shapes
+/// - x: `[batch, channels, height, width]`, weight: `[channels, 1, k, k]`
+/// - output: `[batch, channels, ceil(height / stride), ceil(width / stride)]`
+///
+/// # Panics
+/// When `weight` is not a square kernel for each channel of `x` or `stride` is zero.
+pub fn depthwise(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
+    depthwise_of(x, weight, None, stride, Activation::None)
+}
+
+/// [`depthwise`] with a bias, then the activation, in one pass over the output; compare [`conv2d_same_activated`].
+///
+/// # Shapes
+/// - bias: `[channels]`; the rest as in [`depthwise`]
+///
+/// # Panics
+/// As [`depthwise`], or when `bias` does not have one value per channel.
+pub fn depthwise_activated(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    stride: usize,
+    activation: Activation,
+) -> Tensor<4> {
+    depthwise_of(x, weight, Some(bias), stride, activation)
+}
+
+fn depthwise_of(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    activation: Activation,
+) -> Tensor<4> {
+    assert!(stride > 0, "a convolution moves by at least one pixel");
+    let ([_, channels, _, _], [_, _, kernel, _]) = (x.dims(), weight.dims());
+    assert_eq!(weight.dims(), [channels, 1, kernel, kernel], "a square kernel for each channel of x");
+    check_channels(channels, channels, channels, bias.as_ref());
+    match takes_kernels(&x) && takes_kernels(&weight) {
+        true => run(x, weight, bias, Kind::Depthwise { stride }, activation),
+        false => default_path::activate(default_path::conv2d_same(x, weight, bias, stride, channels), activation),
+    }
+}
+
+/// Only a convolution with a bias takes an activation.
+fn run(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>, kind: Kind, activation: Activation) -> Tensor<4> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     Tensor::from_dispatch(match bias {
-        Some(bias) => Dispatch::convolution_with_bias(x, weight, bias.into_dispatch(), kind),
+        Some(bias) => Dispatch::convolution_with_bias(x, weight, bias.into_dispatch(), kind, activation),
         None => Dispatch::convolution(x, weight, kind),
     })
 }

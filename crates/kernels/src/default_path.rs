@@ -1,10 +1,21 @@
 //! The same operations composed of Burn's own: what every backend without kernels of its own runs, and
 //! what serves the shapes and number types that the kernels do not take.
 
-use burn::tensor::activation::relu as burn_relu;
+use burn::tensor::activation::relu;
 use burn::tensor::module;
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, MaxPoolOptions};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions, MaxPoolOptions, PadMode};
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+
+use crate::cpu::activation::Activation;
+use crate::cpu::padding::Padding;
+
+pub(crate) fn activate(y: Tensor<4>, activation: Activation) -> Tensor<4> {
+    match activation {
+        Activation::None => y,
+        Activation::Relu => relu(y),
+        Activation::Relu6 => relu(y).clamp_max(6.0),
+    }
+}
 
 pub(crate) fn conv2d(
     x: Tensor<4>,
@@ -16,6 +27,21 @@ pub(crate) fn conv2d(
     module::conv2d(x, weight, bias, ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1))
 }
 
+/// With "SAME" padding; `groups` is the number of channels for a depthwise convolution, else one.
+pub(crate) fn conv2d_same(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    stride: usize,
+    groups: usize,
+) -> Tensor<4> {
+    let ([_, _, height, width], [_, _, down, across]) = (x.dims(), weight.dims());
+    let [top, bottom] = Padding::Same.zeros(height, down, stride);
+    let [left, right] = Padding::Same.zeros(width, across, stride);
+    let padded = x.pad((left, right, top, bottom), PadMode::Constant(0.0));
+    module::conv2d(padded, weight, bias, ConvOptions::new([stride; 2], [0; 2], [1; 2], groups))
+}
+
 pub(crate) fn conv_transpose3x3(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
     module::conv_transpose2d(x, weight, bias, ConvTransposeOptions::new([1; 2], [1; 2], [0; 2], [1; 2], 1))
 }
@@ -25,11 +51,10 @@ pub(crate) fn batch_norm_train(
     gamma: Tensor<1>,
     beta: Tensor<1>,
     eps: f64,
-    relu: bool,
+    activation: Activation,
 ) -> (Tensor<4>, Tensor<1>, Tensor<1>) {
     let normed = module::batch_norm_train(x, gamma, beta, eps);
-    let y = if relu { burn_relu(normed.output) } else { normed.output };
-    (y, normed.mean, normed.variance)
+    (activate(normed.output, activation), normed.mean, normed.variance)
 }
 
 pub(crate) fn batch_norm_eval(
@@ -39,10 +64,9 @@ pub(crate) fn batch_norm_eval(
     mean: Tensor<1>,
     var: Tensor<1>,
     eps: f64,
-    relu: bool,
+    activation: Activation,
 ) -> Tensor<4> {
-    let y = module::batch_norm(x, gamma, beta, mean, var, eps);
-    if relu { burn_relu(y) } else { y }
+    activate(module::batch_norm(x, gamma, beta, mean, var, eps), activation)
 }
 
 pub(crate) fn max_pool2x2(x: Tensor<4>) -> (Tensor<4>, Tensor<4, Int>) {

@@ -3,6 +3,7 @@
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, ExtensionType, Flex, backend_extension};
 
+use crate::cpu::activation::Activation;
 use crate::cpu::sgd::Rates;
 use crate::flex::{self, Kind, Statistics, channels_last, vector};
 
@@ -45,6 +46,7 @@ pub(crate) trait CpuKernels: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         kind: Kind,
+        activation: Activation,
     ) -> FloatTensor<Self>;
 
     fn norm_train(
@@ -52,7 +54,7 @@ pub(crate) trait CpuKernels: Backend {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         eps: f64,
-        relu: bool,
+        activation: Activation,
     ) -> Normed<Self>;
 
     fn norm_eval(
@@ -62,8 +64,10 @@ pub(crate) trait CpuKernels: Backend {
         mean: FloatTensor<Self>,
         var: FloatTensor<Self>,
         eps: f64,
-        relu: bool,
+        activation: Activation,
     ) -> FloatTensor<Self>;
+
+    fn scale_outputs(weight: FloatTensor<Self>, scale: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn pool2x2(x: FloatTensor<Self>) -> Pooled<Self>;
 
@@ -72,6 +76,8 @@ pub(crate) trait CpuKernels: Backend {
     fn pool3x3s2(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn join(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn sum_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn fork(x: FloatTensor<Self>) -> Forked<Self>;
 
@@ -82,7 +88,7 @@ pub(crate) trait CpuKernels: Backend {
 
 impl CpuKernels for Flex {
     fn convolution(x: FloatTensor<Self>, weight: FloatTensor<Self>, kind: Kind) -> FloatTensor<Self> {
-        flex::forward(kind, &channels_last(x), &weight.to_contiguous(), None)
+        flex::forward(kind, &channels_last(x), &weight.to_contiguous(), None, Activation::None)
     }
 
     fn convolution_with_bias(
@@ -90,8 +96,9 @@ impl CpuKernels for Flex {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         kind: Kind,
+        activation: Activation,
     ) -> FloatTensor<Self> {
-        flex::forward(kind, &channels_last(x), &weight.to_contiguous(), Some(&bias))
+        flex::forward(kind, &channels_last(x), &weight.to_contiguous(), Some(&bias), activation)
     }
 
     fn norm_train(
@@ -99,9 +106,9 @@ impl CpuKernels for Flex {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         eps: f64,
-        relu: bool,
+        activation: Activation,
     ) -> Normed<Self> {
-        let (y, statistics) = flex::batch_norm_train(&channels_last(x), vector(&gamma), vector(&beta), eps, relu);
+        let (y, statistics) = flex::batch_norm_train(&channels_last(x), vector(&gamma), vector(&beta), eps, activation);
         Normed { y, mean: flex::vector_tensor(&statistics.mean), var: flex::vector_tensor(&statistics.var) }
     }
 
@@ -112,11 +119,15 @@ impl CpuKernels for Flex {
         mean: FloatTensor<Self>,
         var: FloatTensor<Self>,
         eps: f64,
-        relu: bool,
+        activation: Activation,
     ) -> FloatTensor<Self> {
         let [gamma, beta, mean, var] = [gamma, beta, mean, var].map(|parameter| vector(&parameter));
-        let statistics = Statistics { gamma, beta, mean, var, eps, relu, training: false };
+        let statistics = Statistics { gamma, beta, mean, var, eps, activation, training: false };
         flex::batch_norm_eval(&channels_last(x), &statistics)
+    }
+
+    fn scale_outputs(weight: FloatTensor<Self>, scale: FloatTensor<Self>) -> FloatTensor<Self> {
+        flex::scale_outputs(&weight.to_contiguous(), &scale.to_contiguous())
     }
 
     fn pool2x2(x: FloatTensor<Self>) -> Pooled<Self> {
@@ -134,6 +145,10 @@ impl CpuKernels for Flex {
 
     fn join(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         flex::add_relu(a, b)
+    }
+
+    fn sum_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        flex::add(a, b)
     }
 
     fn fork(x: FloatTensor<Self>) -> Forked<Self> {

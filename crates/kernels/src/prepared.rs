@@ -2,9 +2,11 @@
 
 use burn::backend::Flex;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 
 use crate::convolution::conv2d;
+use crate::cpu::activation::Activation;
+use crate::cpu::padding::Padding;
+use crate::default_path;
 use crate::flex::{FoldedFilters, Kind, channels_last};
 use crate::route::takes_kernels;
 
@@ -26,7 +28,7 @@ pub struct NormToFold {
     pub eps: f64,
 }
 
-/// A [`conv2d`] for evaluation, its batch norm folded into the weights, its ReLU fused and its weights
+/// A [`conv2d`] for evaluation, its batch norm folded into the weights, its activation fused and its weights
 /// transformed or packed once.
 ///
 /// With `s = gamma / sqrt(var + eps)`: `weight' = s weight`, `bias' = s (bias - mean) + beta`. Use it to encode
@@ -37,7 +39,7 @@ pub struct PreparedConv2d {
     bias: Tensor<1>,
     stride: usize,
     padding: usize,
-    relu: bool,
+    activation: Activation,
     /// What the kernels need, where they take these weights.
     filters: Option<FoldedFilters>,
 }
@@ -54,7 +56,7 @@ impl PreparedConv2d {
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
         norm: Option<NormToFold>,
-        relu: bool,
+        activation: Activation,
         stride: usize,
         padding: usize,
     ) -> Self {
@@ -73,7 +75,7 @@ impl PreparedConv2d {
         };
         let (weight, bias) = (weight.detach(), bias.detach());
         let plain = [kernel_h, kernel_w, stride, padding] == [3, 3, 1, 1];
-        let kind = if plain { Kind::Plain3x3 } else { Kind::General { stride, padding } };
+        let kind = if plain { Kind::Plain3x3 } else { Kind::General { stride, padding: Padding::Even(padding) } };
         let filters = match takes_kernels(&weight) {
             true => weight.clone().try_into_primitive::<Flex>().ok().map(|weight| {
                 let bias = bias.clone().try_into_primitive::<Flex>().ok();
@@ -81,7 +83,7 @@ impl PreparedConv2d {
             }),
             false => None,
         };
-        Self { weight, bias, stride, padding, relu, filters }
+        Self { weight, bias, stride, padding, activation, filters }
     }
 
     /// Convolves a batch.
@@ -101,10 +103,10 @@ impl PreparedConv2d {
             && takes_kernels(&x)
             && let Ok(x) = x.clone().try_into_primitive::<Flex>()
         {
-            return Tensor::from_primitive::<Flex>(filters.convolve(&channels_last(x), self.relu));
+            return Tensor::from_primitive::<Flex>(filters.convolve(&channels_last(x), self.activation));
         }
         let y = conv2d(x, self.weight.clone(), Some(self.bias.clone()), self.stride, self.padding);
-        if self.relu { relu(y) } else { y }
+        default_path::activate(y, self.activation)
     }
 }
 
@@ -120,10 +122,10 @@ impl PreparedConv3x3 {
     ///
     /// # Panics
     /// When the kernel is not 3x3 or a parameter does not have one value per output channel.
-    pub fn new(weight: Tensor<4>, bias: Option<Tensor<1>>, norm: Option<NormToFold>, relu: bool) -> Self {
+    pub fn new(weight: Tensor<4>, bias: Option<Tensor<1>>, norm: Option<NormToFold>, activation: Activation) -> Self {
         let [_, _, kernel_h, kernel_w] = weight.dims();
         assert_eq!([kernel_h, kernel_w], [3, 3], "a prepared 3x3 convolution takes a 3x3 kernel");
-        Self(PreparedConv2d::new(weight, bias, norm, relu, 1, 1))
+        Self(PreparedConv2d::new(weight, bias, norm, activation, 1, 1))
     }
 
     /// Convolves a batch.

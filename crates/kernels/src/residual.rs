@@ -22,6 +22,21 @@ pub fn add_relu(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
     }
 }
 
+/// `a + b` in the order of memory: the shortcut joined to a block that ends without ReLU, as those of a MobileNetV2.
+///
+/// # Shapes
+/// - a, b and the output: `[batch, channels, height, width]`
+///
+/// # Panics
+/// When the two shapes differ.
+pub fn add(a: Tensor<4>, b: Tensor<4>) -> Tensor<4> {
+    assert_eq!(a.dims(), b.dims(), "a shortcut has the shape of its block");
+    match takes_kernels(&a) && takes_kernels(&b) {
+        true => Tensor::from_dispatch(Dispatch::sum_maps(a.into_dispatch(), b.into_dispatch())),
+        false => a + b,
+    }
+}
+
 /// `(x, x)`, for the branch and the shortcut of a block: the gradients that come back from the two are summed
 /// by a kernel in the order of memory, where Burn's own sum would walk it across.
 ///

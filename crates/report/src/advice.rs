@@ -188,6 +188,12 @@ pub(crate) fn next_steps(data: &ReportData, summary: &Summary) -> Vec<(String, S
     } else if n_clusters > 1 {
         add(format!("sporeprint cluster {run} -k auto"), "Let the program weigh several numbers of clusters.");
     }
+    if data.could_be_trained() {
+        add(
+            format!("sporeprint aggregate {run}"),
+            "Train the encoder on these photographs, some minutes for a thousand: codes that are no better are left aside.",
+        );
+    }
     // Names of folders are the first parts of names.
     if data.n_labelled() == 0 && data.images.iter().any(|image| image.name.contains('/')) {
         add(

@@ -28,7 +28,7 @@ pub struct ReportData {
     pub assignments: Vec<Assignment>,
     /// One row per cluster.
     pub clusters: Vec<ClusterRow>,
-    /// What clusters are called, where somebody gave words.
+    /// What clusters are called, where they have names.
     pub names: Vec<NameRow>,
     /// Nearest images of every image.
     pub neighbors: Option<NeighborTable>,
@@ -136,6 +136,14 @@ impl ReportData {
             config.frozen.is_none() && config.images.embeddings.is_none() && config.aggregate.epochs > 0
         };
         self.config.as_ref().is_some_and(trains)
+    }
+
+    /// Whether the encoder could be trained on the folder and was not.
+    pub(crate) fn could_be_trained(&self) -> bool {
+        let could = |config: &RunConfig| {
+            config.frozen.is_none() && config.images.embeddings.is_none() && config.aggregate.epochs == 0
+        };
+        self.config.as_ref().is_some_and(could)
     }
 
     /// Rows that have been photographs: a row of given codes may be anything.

@@ -52,7 +52,7 @@ fn run(data: &ReportData, summary: &Summary, sheets: &Sheets) -> Value {
         .iter()
         .map(|cluster| {
             json!({
-                "id": cluster.id, "name": cluster.name.as_ref().map(|name| visible(name)), "size": cluster.size, "spread": cluster.spread, "medoid": cluster.medoid,
+                "id": cluster.id, "name": cluster.name.as_ref().map(|name| visible(name)), "suggested": cluster.is_suggested, "size": cluster.size, "spread": cluster.spread, "medoid": cluster.medoid,
                 "nearest": cluster.nearest, "start": cluster.start, "odd": cluster.odd,
                 "top_label": cluster.top_label.as_ref().map(|(label, _)| visible(label)),
                 "top_share": cluster.top_label.as_ref().map(|(_, share)| share),

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::ReportData;
+use sporeprint_run::tables::NameOrigin;
 
 /// One cluster as the pages show it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ClusterSummary {
     pub(crate) id: i32,
-    /// Nearest of the words that somebody gave.
+    /// What it is called.
     pub(crate) name: Option<String>,
+    /// Whether nobody gave that name, nor the word.
+    pub(crate) is_suggested: bool,
     pub(crate) size: usize,
     pub(crate) spread: f32,
     pub(crate) medoid: u32,
@@ -60,7 +63,7 @@ impl Summary {
         let label_ids: Vec<i32> = data.images.iter().map(|image| label_id(&image.label)).collect();
 
         let known: BTreeMap<i32, _> = data.clusters.iter().map(|row| (row.cluster, row)).collect();
-        let names: BTreeMap<i32, String> = data.names.iter().map(|row| (row.cluster, row.name.clone())).collect();
+        let names: BTreeMap<i32, _> = data.names.iter().map(|row| (row.cluster, row)).collect();
         let mut clusters = Vec::new();
         let mut start = 0;
         for images in order.chunk_by(|&a, &b| cluster(a) == cluster(b)) {
@@ -69,7 +72,8 @@ impl Summary {
             if !data.assignments.is_empty() {
                 clusters.push(ClusterSummary {
                     id,
-                    name: names.get(&id).cloned(),
+                    name: names.get(&id).map(|row| row.name.clone()),
+                    is_suggested: names.get(&id).is_some_and(|row| row.origin == NameOrigin::Suggested),
                     size: images.len(),
                     spread: row.map_or_else(
                         || (images.iter().map(|&i| f64::from(distance(i))).sum::<f64>() / images.len() as f64) as f32,

@@ -113,6 +113,7 @@ fn numbers_on_the_first_page_follow_from_the_tables_beside_it() {
 
     // The pages made of scripts get the tables' own columns, sizes counted from them.
     let data = fs::read_to_string(run.report().join("data/run.js")).expect("data");
+    assert!(data.contains("\"name\":\"mushroom\"") && data.matches("\"suggested\":true").count() == 1, "{data}");
     let data: serde_json::Value =
         serde_json::from_str(data.trim_start_matches("window.SP = ").trim_end_matches(";\n")).expect("JSON");
     for cluster in data["clusters"].as_array().expect("clusters") {

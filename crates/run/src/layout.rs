@@ -82,7 +82,7 @@ impl RunDir {
         assignments => "assignments.parquet";
         /// One row per cluster.
         clusters_csv => "clusters.csv";
-        /// Words for the clusters, made on request.
+        /// Names of the clusters: given, found by words, suggested.
         names => "names.csv";
         /// Nearest images of every image.
         neighbors => "neighbors.parquet";

@@ -26,7 +26,11 @@ fn written_out(config: &RunConfig) -> String {
 fn without_anything_given_a_run_is_the_default() {
     assert_eq!(settings("", ""), RunConfig::default());
     assert_eq!(settings("weights = \"builtin\"", ""), RunConfig::default());
-    assert_eq!(RunConfig::default().aggregate, AggregateConfig::default());
+    assert_eq!(RunConfig::default().aggregate, AggregateConfig { epochs: 0, ..AggregateConfig::default() });
+    // Whoever names a setting of training wants it.
+    let trained = settings("", "aggregate.sgd.learning_rate = 0.02").aggregate;
+    assert_eq!((trained.epochs, trained.sgd.learning_rate), (AggregateConfig::default().epochs, 0.02));
+    assert_eq!(settings("", "aggregate.norm = \"adapted\"").aggregate.epochs, 0);
     assert_eq!(RunConfig::default().weights, WeightsSource::BuiltIn);
 }
 
@@ -68,11 +72,20 @@ fn a_named_architecture_is_as_published_and_a_vgg_has_its_auto_encoder_first() {
 }
 
 #[test]
+fn the_built_in_network_by_its_name_is_the_default() {
+    assert_eq!(settings("", "encoder.architecture = \"efficientnet-lite0\""), RunConfig::default());
+    let from_seed = settings("", "weights = \"none\"\nencoder.architecture = \"efficientnet-lite0\"");
+    assert_eq!((from_seed.weights, from_seed.aggregate), (WeightsSource::None, AggregateConfig::from_scratch()));
+    let other = settings("", "encoder.architecture = \"efficientnet-lite2\"");
+    assert_eq!((other.weights, other.encoder.image_size), (WeightsSource::None, 260));
+}
+
+#[test]
 fn a_width_starts_from_scratch_and_a_size_of_pictures_does_not() {
     assert_eq!(settings("", "encoder.width = 0.5").weights, WeightsSource::None);
     let larger = settings("[encoder]\nimage_size = 96", "");
     assert_eq!((&larger.weights, larger.encoder.image_size), (&WeightsSource::BuiltIn, 96));
-    for shape in ["encoder.architecture = \"vgg16-bn\"", "encoder.width = 0.25", "encoder.stem = \"small\""] {
+    for shape in ["encoder.architecture = \"vgg16-bn\"", "encoder.width = 0.25"] {
         let error = resolved("", &format!("weights = \"builtin\"\n{shape}")).expect_err("another network").to_string();
         assert!(error.contains("built-in") && error.contains("hint: leave"), "{error}");
     }
@@ -201,13 +214,13 @@ fn every_setting_can_be_put_back() {
 #[test]
 fn codes_that_a_run_cannot_have_are_refused_before_any_work() {
     let starts = [
-        "",
+        "aggregate.epochs = 5",
         "weights = \"none\"",
-        "aggregate.norm = \"choose\"",
-        "aggregate.epochs = 0",
-        "unset = [\"encoder.head_dim\"]",
+        "aggregate.epochs = 5\naggregate.norm = \"choose\"",
+        "",
+        "unset = [\"encoder.head_dim\"]\naggregate.epochs = 5",
         "encoder.architecture = \"pixels\"",
-        "aggregate.epochs = 0\naggregate.norm = \"adapted\"",
+        "aggregate.norm = \"adapted\"",
     ];
     let table: [(&str, [u8; 7]); 6] = [
         ("untouched", [1, 0, 1, 0, 1, 0, 1]),
@@ -237,7 +250,7 @@ fn values_out_of_range_are_named_with_their_setting() {
         ("encoder.image_size = 0", "encoder.image_size"),
         ("encoder.width = -1.0", "encoder.width"),
         ("code_views = 4", "code_views"),
-        ("views.hue = 0.7", "views"),
+        ("aggregate.epochs = 5\nviews.hue = 0.7", "views"),
         ("cluster.n_init = 0", "cluster.n_init"),
         ("cluster.head = \"scan\"\ncluster.method = \"hdbscan\"", "cluster.head"),
         ("cluster.space = \"codes\"\ncluster.features = [\"a.npy\"]", "cluster.features"),

@@ -4,12 +4,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use sporeprint_cluster::Rng;
 
+use crate::config::Normalization;
 use crate::images::{CodeView, ImageCache, ViewConfig, render};
-
-/// Mean of red, green and blue over ImageNet, which every published encoder expects to be subtracted.
-pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// Standard deviation, likewise.
-pub const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// The batches of one epoch: every image once, in an order of the epoch's own.
 ///
@@ -48,15 +44,20 @@ pub enum Source<'a> {
 }
 
 /// The batch as a tensor `[batch, 3, size, size]`: RGB scaled to 0..1, mean subtracted, divided by the deviation.
-pub fn load(cache: &ImageCache, images: &[u32], source: Source<'_>, device: &Device) -> Tensor<4> {
+pub fn load(
+    cache: &ImageCache,
+    images: &[u32],
+    source: Source<'_>,
+    normalization: Normalization,
+    device: &Device,
+) -> Tensor<4> {
     let size = cache.image_size();
-    let (config, seed, epoch) = match source {
-        Source::Fixed(view) => {
-            return filled(images, size, device, |image, out| normalise(&view.of(cache, image), out));
+    match source {
+        Source::Fixed(view) => of_pictures(images, size, normalization, device, |image| view.of(cache, image)),
+        Source::Views { config, seed, epoch } => {
+            load_views(cache, images, size, config, [seed, epoch as u64, 0], normalization, device)
         }
-        Source::Views { config, seed, epoch } => (config, seed, epoch),
-    };
-    load_views(cache, images, size, config, [seed, epoch as u64, 0], device)
+    }
 }
 
 /// View number `view` of each image of the batch in an epoch, as a tensor `[batch, 3, size, size]`.
@@ -66,25 +67,37 @@ pub fn load_views(
     size: usize,
     config: &ViewConfig,
     [seed, epoch, view]: [u64; 3],
+    normalization: Normalization,
     device: &Device,
 ) -> Tensor<4> {
-    filled(images, size, device, |image, out| {
+    of_pictures(images, size, normalization, device, |image| {
         let mut rng = Rng::for_view(seed, epoch, image, view as usize);
-        normalise(&render(cache.view(image), size, config, &mut rng).data, out);
+        render(cache.picture(image).view(), size, config, &mut rng).data
     })
 }
 
-fn filled(images: &[u32], size: usize, device: &Device, fill: impl Fn(usize, &mut [f32]) + Sync) -> Tensor<4> {
+/// Pixels that a function gives for each image, made on all threads, as a tensor `[batch, 3, size, size]`.
+///
+/// # Shapes
+/// - the function's pixels: `size * size * 3` bytes
+pub(crate) fn of_pictures<P: AsRef<[u8]>>(
+    images: &[u32],
+    size: usize,
+    normalization: Normalization,
+    device: &Device,
+    pixels: impl Fn(usize) -> P + Sync,
+) -> Tensor<4> {
     let mut values = vec![0.0; images.len() * 3 * size * size];
-    values.par_chunks_exact_mut(3 * size * size).zip(images).for_each(|(out, &image)| fill(image as usize, out));
+    let outs = values.par_chunks_exact_mut(3 * size * size).zip(images);
+    outs.for_each(|(out, &image)| normalize(pixels(image as usize).as_ref(), normalization, out));
     Tensor::from_data(TensorData::new(values, [images.len(), 3, size, size]), device)
 }
 
 /// RGB8 pixels, interleaved, to normalised planes.
-fn normalise(pixels: &[u8], out: &mut [f32]) {
+fn normalize(pixels: &[u8], Normalization { mean, deviation }: Normalization, out: &mut [f32]) {
     let plane = out.len() / 3;
     for (channel, out) in out.chunks_exact_mut(plane).enumerate() {
-        let (scale, shift) = (1.0 / (255.0 * DEVIATION[channel]), MEAN[channel] / DEVIATION[channel]);
+        let (scale, shift) = (1.0 / (255.0 * deviation[channel]), mean[channel] / deviation[channel]);
         for (out, pixel) in out.iter_mut().zip(pixels.chunks_exact(3)) {
             *out = f32::from(pixel[channel]) * scale - shift;
         }
@@ -92,12 +105,12 @@ fn normalise(pixels: &[u8], out: &mut [f32]) {
 }
 
 /// The inverse of the normalisation: planes of one image back to RGB8, interleaved, to look at.
-pub fn denormalise(values: &[f32]) -> Vec<u8> {
+pub fn denormalize(values: &[f32], Normalization { mean, deviation }: Normalization) -> Vec<u8> {
     let plane = values.len() / 3;
     let mut pixels = vec![0; values.len()];
     for (at, pixel) in pixels.chunks_exact_mut(3).enumerate() {
         for channel in 0..3 {
-            let value = values[channel * plane + at] * DEVIATION[channel] + MEAN[channel];
+            let value = values[channel * plane + at] * deviation[channel] + mean[channel];
             pixel[channel] = (255.0 * value).round().clamp(0.0, 255.0) as u8;
         }
     }
@@ -131,8 +144,10 @@ mod tests {
     fn pixels_survive_normalisation_and_back() {
         let pixels: Vec<u8> = (0..=255).flat_map(|v| [v, 255 - v, v / 2]).collect();
         let mut values = vec![0.0; pixels.len()];
-        normalise(&pixels, &mut values);
-        assert_eq!(denormalise(&values), pixels);
+        for normalization in [Normalization::SYMMETRIC, Normalization::IMAGENET] {
+            normalize(&pixels, normalization, &mut values);
+            assert_eq!(denormalize(&values, normalization), pixels);
+        }
         assert!((values[0] - (0.0 - 0.485) / 0.229).abs() <= 1e-6);
     }
 }

@@ -45,7 +45,7 @@ pub struct Groups {
 }
 
 impl Group {
-    /// By what the weights know already: nothing is trained on these photographs. Seconds instead of minutes.
+    /// By what the weights know already: nothing is trained on these photographs, as is usual but from scratch.
     #[must_use]
     pub fn fast(self) -> Self {
         self.with(|config| (config.pretrain.epochs, config.aggregate.epochs) = (0, 0))

@@ -25,6 +25,7 @@ pub mod rows;
 pub mod stages;
 pub mod sweep;
 pub mod train;
+pub mod words;
 
 pub use facade::{Group, Groups, group, group_codes};
 pub use sporeprint_images as images;

@@ -81,7 +81,7 @@ fn the_weight_file_says_what_its_network_is_in_half_precision() {
     let path = dir.path().join("encoder.safetensors");
     let encoder_config = config(1).encoder;
     let encoder = encoder_config.init(&Device::flex(), 4).unwrap();
-    encoder.save_described(&path).unwrap();
+    encoder.save_described(&path, None).unwrap();
     let described = described_encoder(&path).unwrap().unwrap();
     assert_eq!(described, encoder_config);
     let (loaded, report) = described.init(&Device::flex(), 9).unwrap().with_weights(&path).unwrap();

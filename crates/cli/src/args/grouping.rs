@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Arg, Args, ValueEnum};
+use sporeprint::stages::Unlike;
 
 use super::RunVerb;
 use super::flag::{Flags, Given, flag};
@@ -78,6 +79,10 @@ pub(crate) struct AssignVerb {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) codes: AddedCodes,
+    /// Share of new photographs of the run's own kinds that may be marked as unlike all clusters: more marks more of other kinds
+    /// too, 0 none
+    #[arg(long, value_name = "SHARE", default_value_t)]
+    pub(crate) unlike: Unlike,
 }
 
 /// The same with a name for the list that does not meet the images' own.
@@ -100,6 +105,10 @@ pub(crate) struct AddVerb {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) codes: AddedCodes,
+    /// Share of new photographs of the run's own kinds that may be marked as unlike all clusters: more marks more of other kinds
+    /// too, 0 none
+    #[arg(long, value_name = "SHARE", default_value_t)]
+    pub(crate) unlike: Unlike,
     /// Cluster all images anew afterwards; matched clusters keep their ids, new ones append
     #[arg(long)]
     pub(crate) recluster: bool,

@@ -7,7 +7,7 @@ use super::Cli;
 /// Verbs by what one wants of them.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Group photographs", &["run", "demo"]),
-    ("Look again", &["cluster", "name", "report", "evaluate"]),
+    ("Look again", &["cluster", "name", "rename", "report", "evaluate"]),
     ("New photographs", &["assign", "add"]),
     ("Single steps of a run", &["pretrain", "aggregate", "embed"]),
     ("Try, measure, train", &["sweep", "bench", "train-encoder"]),

@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use grouping::{AddVerb, AddedCodes, AssignVerb, ClusterVerb, SortArg};
 pub(crate) use help::command;
 pub(crate) use run::{AggregateVerb, DemoVerb, EvaluateVerb, ListenArgs, OutputArgs, ReportVerb, RunArgs, RunVerb};
-pub(crate) use tools::{BenchVerb, NameVerb, SweepVerb, TrainEncoderVerb};
+pub(crate) use tools::{BenchVerb, NameVerb, RenameVerb, SweepVerb, TrainEncoderVerb};
 pub(crate) use words::{in_flags, of_error};
 
 /// Groups a folder of photographs by what they show, without labels: it looks at each photograph with a small neural network, trains
@@ -48,6 +48,8 @@ pub(crate) enum Verb {
     Cluster(ClusterVerb),
     /// Name the clusters of a run by the nearest of given words (CLIP)
     Name(NameVerb),
+    /// Call a cluster of a run by a name of your own
+    Rename(RenameVerb),
     /// Write the report of a run anew, or pictures for papers
     Report(ReportVerb),
     /// Compare the clusters of a run with labels

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use clap::Arg;
 use sporeprint::config::{
-    BankStart, ClusterCount, CodeKind, Geometry, HeadObjective, Labels, Merge, Method, NormStatistics, Objective,
-    Refresh, RunConfig, Space, Stem, TokenCode, Variant,
+    BankStart, CloseIn, ClusterCount, CodeKind, Geometry, HeadObjective, Labels, Merge, Method, NormStatistics,
+    Objective, Refresh, RunConfig, Space, Stem, TokenCode, Variant,
 };
 use sporeprint::images::Factor;
 use toml::{Table, Value};
@@ -147,8 +147,9 @@ fn encoder() -> Vec<Arg> {
                 "encoder.architecture",
                 "encoder",
                 "NAME",
-                "Network: vgg11-bn, vgg13-bn, vgg16-bn, vgg19-bn, resnet18, resnet34, resnet50; never trained: pixels, simple, \
-                 dinov2, clip, or a file MODEL.onnx [default: the one that comes with the program]",
+                "Network: efficientnet-lite0 to 4, vgg11-bn, vgg13-bn, vgg16-bn, vgg19-bn, resnet18, resnet34, resnet50; never \
+                 trained: pixels, simple, dinov2, clip, or a file MODEL.onnx [default: efficientnet-lite0, as it comes with \
+                 the program]",
             ),
             flag::<String>(
                 "weights",
@@ -315,6 +316,18 @@ fn training_more() -> Vec<Arg> {
                 "background-neighbors",
                 "K",
                 "Background neighbours (the paper's k) [default: a quarter of the images, 64 to 4096]",
+            ),
+            choice::<CloseIn>(
+                "aggregate.close_in",
+                "close-in",
+                None,
+                "Where photographs that belong together are looked for",
+            ),
+            flag::<f64>(
+                "aggregate.overlap",
+                "overlap",
+                "SHARE",
+                "Share of the background neighbours that should be close ones",
             ),
             flag::<usize>(
                 "aggregate.centroids",

@@ -6,7 +6,7 @@ use clap::{Arg, Args};
 use sporeprint::config::{Architecture, Stem};
 
 use super::RunVerb;
-use super::flag::{Flags, Given, choice, flag};
+use super::flag::{Flags, Given, choice, flag, list};
 use super::run::LabelFlags;
 use super::settings::RunFlags;
 
@@ -62,8 +62,20 @@ pub(crate) struct NameVerb {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RenameVerb {
+    #[command(flatten)]
+    pub(crate) run: RunVerb,
+    /// Id of the cluster, as in the tables and the report
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) cluster: i32,
+    /// What to call it; "" takes the name back
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TrainEncoderVerb {
-    /// Folders with one sub-folder per class, files or lists
+    /// Folders, files or lists; folders with one sub-folder per class where labels are learnt
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
     /// The folder to write weights, settings and curves into
@@ -81,6 +93,15 @@ pub(crate) struct TrainEncoderVerb {
     /// Labels to learn: from-dirs, or a CSV with the columns filename and label
     #[arg(id = "images.labels", long = "labels", value_name = "from-dirs|FILE.csv", default_value = "from-dirs")]
     pub(crate) labels: String,
+    /// Learn what another encoder says of the photographs, instead of labels: its weights, an ONNX model, or builtin
+    #[arg(long, value_name = "FILE|hf:OWNER/REPO|builtin")]
+    pub(crate) teacher: Option<String>,
+    /// Which encoder the teacher's file is of, where it does not say so itself
+    #[arg(long, value_name = "NAME", requires = "teacher")]
+    pub(crate) teacher_encoder: Option<String>,
+    /// Weights to start from [default: none; with a teacher, builtin]
+    #[arg(long, value_name = "FILE|hf:OWNER/REPO|builtin|none")]
+    pub(crate) weights: Option<String>,
     /// Seconds between two savings of what was learnt so far
     #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
     pub(crate) checkpoint_every: f64,
@@ -100,7 +121,7 @@ impl Flags for TrainEncoderFlags {
                 "encoder.architecture",
                 "encoder",
                 "NAME",
-                "Network: resnet18, resnet34, resnet50, or a VGG",
+                "Network: efficientnet-lite0 to 4, resnet18, resnet34, resnet50, or a VGG",
             ),
             flag::<f64>(
                 "encoder.width",
@@ -120,6 +141,20 @@ impl Flags for TrainEncoderFlags {
             flag::<usize>("small_size", "small-size", "PIXELS", "Side of the smaller views in pixels"),
             flag::<usize>("batch_size", "batch-size", "N", "Photographs in each step"),
             flag::<f64>("sgd.learning_rate", "learning-rate", "RATE", "Size of the first steps"),
+            list::<usize>("teacher.sizes", "sizes", "PIXELS", "With a teacher: sides of the views, taken in turn"),
+            flag::<f64>(
+                "teacher.coarse",
+                "coarse",
+                "SHARE",
+                "With a teacher: share of the views that are seen as through a smaller picture",
+            ),
+            flag::<usize>("teacher.coarsest", "coarsest", "PIXELS", "With a teacher: side of the smallest of those"),
+            flag::<f64>(
+                "teacher.scores",
+                "scores",
+                "WEIGHT",
+                "With a teacher: weight of its class scores beside its codes",
+            ),
             flag::<f64>(
                 "label_smoothing",
                 "label-smoothing",

@@ -6,7 +6,7 @@ use sporeprint::config::setting_names;
 use super::Cli;
 
 /// Words between backticks that are no settings but what `run` and others are told by flags.
-const ORDERS: [&str; 5] = ["resume", "overwrite", "out", "template", "probe"];
+const ORDERS: [&str; 6] = ["resume", "overwrite", "out", "template", "probe", "unlike"];
 
 /// The verb whose settings are not those of a run.
 const LEARNS_ITS_OWN: &str = "train-encoder";

@@ -96,13 +96,17 @@ fn show(
 pub(crate) fn assign(args: &AssignVerb, talk: &Talk) -> Result<Outcome> {
     let session = Session::open(RunDir::new(&args.run.run))?;
     let (new, skipped) = match codes(&args.codes)? {
-        Some((_, embeddings)) => (stages::assign_embeddings(&session, embeddings)?, Vec::new()),
+        Some((_, embeddings)) => (stages::assign_embeddings(&session, embeddings, args.unlike, talk)?, Vec::new()),
         None => {
             let scratch = tempfile::tempdir()?;
-            stages::assign(&session, &args.paths, &scratch.path().join("cache"), talk)?
+            stages::assign(&session, &args.paths, args.unlike, &scratch.path().join("cache"), talk)?
         }
     };
     print(&new)?;
+    let n_unknown = new.iter().filter(|image| image.cluster.is_none()).count();
+    if n_unknown > 0 {
+        talk.note(&format!("{n_unknown} of {} are unlike every cluster (unknown)", new.len()));
+    }
     skipped.iter().for_each(|s| talk.note(&visible(&format!("skipped {}: {}", s.path.display(), s.reason))));
     Ok(if skipped.is_empty() { Outcome::Done } else { Outcome::SomeSkipped })
 }
@@ -111,15 +115,17 @@ pub(crate) fn assign(args: &AssignVerb, talk: &Talk) -> Result<Outcome> {
 fn print(new: &[NewImage]) -> Result<()> {
     let terminal = std::io::stdout().is_terminal();
     let mut out = csv::Writer::from_writer(std::io::stdout().lock());
-    out.write_record(["path", "cluster", "nearest", "distance", "margin"])?;
+    out.write_record(["path", "cluster", "nearest", "distance", "margin", "p_value"])?;
     for image in new {
         let cluster = image.cluster.map_or("unknown".to_owned(), |cluster| cluster.to_string());
         let mut path = image.path.display().to_string();
         if terminal {
             path = visible(&path);
         }
-        let numbers = [image.nearest.to_string(), image.distance.to_string(), image.margin.to_string()];
-        out.write_record([neutralise(&path).as_ref(), &cluster, &numbers[0], &numbers[1], &numbers[2]])?;
+        let [nearest, distance, margin] =
+            [image.nearest.to_string(), image.distance.to_string(), image.margin.to_string()];
+        let p_value = format!("{:.4}", image.p_value);
+        out.write_record([neutralise(&path).as_ref(), &cluster, &nearest, &distance, &margin, &p_value])?;
     }
     Ok(out.flush()?)
 }
@@ -128,8 +134,8 @@ pub(crate) fn add(args: &AddVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     let mut session = Session::open(RunDir::new(&args.run.run))?;
     let images = stages::reopen(&session)?;
     let (images, added) = match codes(&args.codes)? {
-        Some((file, embeddings)) => stages::add_embeddings(&mut session, images, file, &embeddings, talk)?,
-        None => stages::add(&mut session, images, &args.paths, talk)?,
+        Some((file, embeddings)) => stages::add_embeddings(&mut session, images, file, &embeddings, args.unlike, talk)?,
+        None => stages::add(&mut session, images, &args.paths, args.unlike, talk)?,
     };
     let mut said = vec![format!("{} new images", added.n_new)];
     if added.n_known > 0 {

@@ -1,12 +1,12 @@
 //! The verbs over a run directory: one stage each, done anew.
 
 use anyhow::{Result, bail};
-use sporeprint::config::Labels;
+use sporeprint::config::{AggregateConfig, Labels};
 use sporeprint::progress::Observer;
 use sporeprint::run::{RunDir, Session, Stage};
 use sporeprint::stages::{self, Images, Probe, StageError};
 
-use super::run::{interval, outcome};
+use super::run::{finish, interval, outcome};
 use super::summary;
 use crate::Outcome;
 use crate::args::{AggregateVerb, EvaluateVerb, RunVerb};
@@ -19,7 +19,7 @@ fn open(verb: &RunVerb) -> Result<(Session, Images)> {
     Ok((session, images))
 }
 
-pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
+pub(crate) fn aggregate(args: &AggregateVerb, json: bool, talk: &Talk) -> Result<Outcome> {
     let interval = interval(args.checkpoint_every)?;
     let (mut session, images) = open(&args.run)?;
     if let Some(frozen) = &session.config.frozen {
@@ -28,7 +28,13 @@ pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
             frozen.name()
         );
     }
-    session.config = session.config.with(&args.settings.settings())?;
+    let mut flags = args.settings.settings();
+    let may_train = session.config.images.embeddings.is_none();
+    if may_train && session.config.aggregate.epochs == 0 && flags.get("aggregate.epochs").is_none() {
+        // A run leaves the stage out unless it is asked for, as it is here.
+        flags.set("aggregate.epochs", AggregateConfig::default().epochs as i64);
+    }
+    session.config = session.config.with(&flags)?;
     session.config.check_images(images.len())?;
     let pictures = |index: usize| images.picture(index);
     let listener = Listener::new(&args.listen, talk, &session.dir, &pictures)?;
@@ -38,6 +44,9 @@ pub(crate) fn aggregate(args: &AggregateVerb, talk: &Talk) -> Result<Outcome> {
         stages::aggregate_anew(&mut session, &images, interval, &listener)?;
     }
     talk.note(&format!("wrote {}", session.dir.encoder().display()));
+    stages::embed(&mut session, &images, &listener)?;
+    finish(&mut session, &images, None, &listener)?;
+    summary::print(&session, &images, json)?;
     Ok(outcome(&images))
 }
 

@@ -11,16 +11,16 @@ use sporeprint_cluster::Rng;
 use crate::{Example, check_failure, check_success, sporeprint, text};
 
 /// Numbers per code in these tests.
-const DIM: usize = 8;
+pub(super) const DIM: usize = 8;
 
 /// Codes in `n_groups` far groups by turns.
-fn codes(n: usize, n_groups: usize, seed: u64) -> Vec<f32> {
+pub(super) fn codes(n: usize, n_groups: usize, seed: u64) -> Vec<f32> {
     let mut rng = Rng::new(seed);
     let axis = |row: usize, column: usize| if row % n_groups == column { 4.0 } else { 0.0 };
     (0..n * DIM).map(|at| axis(at / DIM, at % DIM) + rng.range(-0.5, 0.5)).collect()
 }
 
-fn write(path: &Path, rows: &[f32]) {
+pub(super) fn write(path: &Path, rows: &[f32]) {
     write_npy(path, &[rows.len() / DIM, DIM], rows).unwrap();
 }
 
@@ -32,11 +32,11 @@ fn clusters_of(run: &Path) -> Vec<i32> {
     assignments(run).iter().map(|a| a.cluster).collect()
 }
 
-fn verb(name: &str, run: &Path, more: &[&str]) -> Output {
+pub(super) fn verb(name: &str, run: &Path, more: &[&str]) -> Output {
     sporeprint().arg(name).arg(run).args(more).output().unwrap()
 }
 
-fn cluster_codes(file: &Path, out: &Path, more: &[&str]) -> Output {
+pub(super) fn cluster_codes(file: &Path, out: &Path, more: &[&str]) -> Output {
     let mut command = sporeprint();
     command.arg("cluster").arg("--embeddings").arg(file).arg("--out").arg(out).args(more).output().unwrap()
 }
@@ -141,7 +141,10 @@ fn codes_added_later_keep_every_id_and_odd_ones_wait_for_a_cluster_of_their_own(
     write(&example.out("second.npy"), second);
     check_success(&cluster_codes(&example.out("first.npy"), &run, &["-k", "4"]));
     let before = clusters_of(&run);
-    check_success(&verb("add", &run, &["--embeddings", example.out("second.npy").to_str().unwrap()]));
+    let second = example.out("second.npy");
+    let second = second.to_str().unwrap();
+    // Of the run's own kinds, of which none may be marked.
+    check_success(&verb("add", &run, &["--embeddings", second, "--unlike", "0"]));
     let after = clusters_of(&run);
     assert_eq!(after[..40], before);
     assert!((40..60).all(|row| after[row] == before[row % 4]), "{after:?}");
@@ -171,6 +174,7 @@ fn codes_added_later_keep_every_id_and_odd_ones_wait_for_a_cluster_of_their_own(
     assert!(listed.iter().all(|row| row.cluster != retired && !row.nearest.contains(&retired)));
     assert!(assignments(&run).iter().all(|a| a.second != retired));
     let output = verb("assign", &run, &["--embeddings", example.out("odd.npy").to_str().unwrap()]);
+    check_success(&output);
     let nearest: Vec<i32> =
         text(&output.stdout).lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect();
     assert_eq!(nearest, clusters_of(&run)[60..]);

@@ -3,11 +3,13 @@
 mod assign;
 mod clusters;
 mod duplicates;
+mod novelty;
 mod rows;
 
 pub use assign::{Assigned, Assigner};
 pub use clusters::{ClusterFacts, centroids_of, describe_clusters};
 pub use duplicates::{DuplicateRule, Hashes, near_duplicates};
+pub use novelty::{NoveltyDetection, NoveltyDetector};
 pub use rows::{RowFacts, describe_rows};
 
 use crate::error::{Result, check_setting};

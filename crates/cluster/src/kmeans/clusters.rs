@@ -31,7 +31,7 @@ impl CentroidClusters {
     }
 
     /// The cluster of new rows: their nearest centroid, by direction when spherical. The result for a row does not depend on
-    /// the others. How far is too far for any cluster, [`Assigner`](crate::Assigner) tells.
+    /// the others. What is unlike all of them, [`NoveltyDetector`](crate::NoveltyDetector) tells.
     ///
     /// # Shapes
     /// - rows: `[n, dim]`, result: `[n]`

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::index::{self, EVAL_FILE, INDEX_FILE, Index, VIEWS_FILE};
-use super::{BuildStep, CacheConfig, CacheError, ImageEntry, Skipped};
+use super::index::{self, INDEX_FILE, Index, PICTURES_FILE, Stored, checksum};
+use super::{BuildStep, CacheConfig, CacheError, ImageEntry, Skipped, stored};
 use crate::decode::{Decoded, decode_file};
 use crate::find::FoundImage;
 use crate::hash::{content_hash, dhash};
 use crate::idx::{self, IdxPictures};
-use crate::resize::{Filter, resize_and_crop, resize_window};
+use crate::resize::{Filter, resize_window};
 
 /// Images decoded between two writes: enough to keep many threads busy, few enough to hold in memory.
 const GROUP: usize = 128;
@@ -23,8 +23,16 @@ const DRAFT_SUFFIX: &str = ".partial";
 /// One decoded image, ready to be written.
 struct Packed {
     entry: ImageEntry,
-    eval: Vec<u8>,
-    view: Vec<u8>,
+    bytes: Vec<u8>,
+    stored: Stored,
+}
+
+/// What the index says of images that were read.
+#[derive(Default)]
+struct Read {
+    images: Vec<ImageEntry>,
+    stored: Vec<Stored>,
+    skipped: Vec<Skipped>,
 }
 
 pub(super) fn build(
@@ -38,15 +46,10 @@ pub(super) fn build(
     let sources = index::source_files(found);
     remove_abandoned(dir);
     remove_index(dir)?;
-    let mut eval = Draft::new(dir, EVAL_FILE)?;
-    let mut views = Draft::new(dir, VIEWS_FILE)?;
-    let (images, skipped) = decode_all(found, config, progress, |image| {
-        eval.write(&image.eval)?;
-        views.write(&image.view)
-    })?;
-    eval.finish()?;
-    views.finish()?;
-    write_index(dir, &Index::new(*config, sources, images, skipped))
+    let mut pictures = Draft::new(dir, PICTURES_FILE)?;
+    let read = decode_all(found, config, progress, |bytes| pictures.write(bytes))?;
+    pictures.finish()?;
+    write_index(dir, &Index::new(*config, sources, read.images, read.stored, read.skipped))
 }
 
 pub(super) fn append(
@@ -55,25 +58,23 @@ pub(super) fn append(
     found: &[FoundImage],
     progress: &dyn Fn(BuildStep),
 ) -> Result<(), CacheError> {
-    let Index { config, mut sources, mut images, mut skipped, .. } = Index::read(dir)?;
+    let Index { config, mut sources, mut images, mut stored, mut skipped, .. } = Index::read(dir)?;
     assert!(keep <= images.len(), "{keep} images to keep of {}", images.len());
     images.truncate(keep);
+    stored.truncate(keep);
     let known = |name: &String| images.iter().any(|image| image.name == *name);
     let newer: std::collections::HashSet<&String> = found.iter().map(|image| &image.name).collect();
     sources.retain(|source| !newer.contains(&source.name) || known(&source.name));
     skipped.retain(|skipped| !newer.contains(&skipped.name));
     sources.extend(index::source_files(found));
-    let mut eval = Tail::new(dir, EVAL_FILE, keep * config.eval_bytes())?;
-    let mut views = Tail::new(dir, VIEWS_FILE, super::view_places(&config, &images).1)?;
-    let (new_images, new_skipped) = decode_all(found, &config, progress, |image| {
-        eval.write(&image.eval)?;
-        views.write(&image.view)
-    })?;
-    eval.finish()?;
-    views.finish()?;
-    images.extend(new_images);
-    skipped.extend(new_skipped);
-    write_index(dir, &Index::new(config, sources, images, skipped))
+    let kept_bytes = stored.iter().map(|&(bytes, _)| u64::from(bytes)).sum();
+    let mut pictures = Tail::new(dir, PICTURES_FILE, kept_bytes)?;
+    let read = decode_all(found, &config, progress, |bytes| pictures.write(bytes))?;
+    pictures.finish()?;
+    images.extend(read.images);
+    stored.extend(read.stored);
+    skipped.extend(read.skipped);
+    write_index(dir, &Index::new(config, sources, images, stored, skipped))
 }
 
 /// Decodes in parallel and hands over the images in the order of `found`.
@@ -81,9 +82,9 @@ fn decode_all(
     found: &[FoundImage],
     config: &CacheConfig,
     progress: &dyn Fn(BuildStep),
-    mut write: impl FnMut(&Packed) -> Result<(), CacheError>,
-) -> Result<(Vec<ImageEntry>, Vec<Skipped>), CacheError> {
-    let (mut images, mut skipped) = (Vec::new(), Vec::new());
+    mut write: impl FnMut(&[u8]) -> Result<(), CacheError>,
+) -> Result<Read, CacheError> {
+    let mut read = Read::default();
     let archives = archives(found);
     for group in found.chunks(GROUP) {
         let packed: Vec<Result<Packed, Skipped>> =
@@ -91,15 +92,17 @@ fn decode_all(
         for result in packed {
             match result {
                 Ok(image) => {
-                    write(&image)?;
-                    images.push(image.entry);
+                    write(&image.bytes)?;
+                    read.images.push(image.entry);
+                    read.stored.push(image.stored);
                 }
-                Err(reason) => skipped.push(reason),
+                Err(reason) => read.skipped.push(reason),
             }
         }
-        progress(BuildStep { done: images.len() + skipped.len(), total: found.len(), skipped: skipped.len() });
+        let n_skipped = read.skipped.len();
+        progress(BuildStep { done: read.images.len() + n_skipped, total: found.len(), skipped: n_skipped });
     }
-    Ok((images, skipped))
+    Ok(read)
 }
 
 fn write_index(dir: &Path, index: &Index) -> Result<(), CacheError> {
@@ -109,7 +112,7 @@ fn write_index(dir: &Path, index: &Index) -> Result<(), CacheError> {
     table.finish()
 }
 
-/// The end of a plane that is there, to which bytes are added.
+/// The end of a file that is there, to which bytes are added.
 struct Tail {
     file: BufWriter<File>,
     path: PathBuf,
@@ -117,12 +120,12 @@ struct Tail {
 
 impl Tail {
     /// Goes to byte `start` of the file; what an addition that was killed left behind it is cut off.
-    fn new(dir: &Path, name: &str, start: usize) -> Result<Self, CacheError> {
+    fn new(dir: &Path, name: &str, start: u64) -> Result<Self, CacheError> {
         let path = dir.join(name);
         let open = || {
             let mut file = File::options().write(true).open(&path)?;
-            file.set_len(start as u64)?;
-            std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(start as u64))?;
+            file.set_len(start)?;
+            std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(start))?;
             Ok(file)
         };
         let file = open().map_err(|source| CacheError::Write { path: path.clone(), source })?;
@@ -153,7 +156,7 @@ fn remove_abandoned(dir: &Path) {
     }
 }
 
-/// Without its index an older cache no longer looks finished while its planes are replaced.
+/// Without its index an older cache no longer looks finished while its pictures are replaced.
 fn remove_index(dir: &Path) -> Result<(), CacheError> {
     let path = dir.join(INDEX_FILE);
     match std::fs::remove_file(&path) {
@@ -183,16 +186,16 @@ fn decoded(found: &FoundImage, config: &CacheConfig, archives: &Archives) -> Res
 }
 
 fn pack(found: &FoundImage, config: &CacheConfig, archives: &Archives) -> Result<Packed, Skipped> {
-    let (bytes, decoded) = decoded(found, config, archives).map_err(|reason| Skipped {
-        name: found.name.clone(),
-        path: found.path.clone(),
-        reason,
-    })?;
+    let skipped = |reason| Skipped { name: found.name.clone(), path: found.path.clone(), reason };
+    let (file, decoded) = decoded(found, config, archives).map_err(skipped)?;
     let picture = decoded.image.view();
-    let ((width, height), window) = config.view_shape(picture.width, picture.height);
+    let (size, window) = config.view_shape(picture.width, picture.height);
+    let kept = resize_window(picture, size, window, Filter::Bilinear);
+    let bytes = stored::encode(kept.view(), stored::most_bytes(config))
+        .map_err(|error| skipped(format!("cannot be kept as a JPEG: {error}")))?;
     Ok(Packed {
-        eval: resize_and_crop(picture, config.image_size, config.filter).data,
-        view: resize_window(picture, (width, height), window, Filter::Bilinear).data,
+        stored: (bytes.len() as u32, checksum(&bytes)),
+        bytes,
         entry: ImageEntry {
             name: found.name.clone(),
             path: found.path.clone(),
@@ -201,7 +204,7 @@ fn pack(found: &FoundImage, config: &CacheConfig, archives: &Archives) -> Result
             orientation: decoded.orientation,
             label: found.label.clone(),
             dhash: dhash(picture),
-            content: content_hash(&bytes, 0),
+            content: content_hash(&file, 0),
         },
     })
 }

@@ -10,12 +10,14 @@ use crate::find::FoundImage;
 use crate::hash::content_hash;
 use crate::idx;
 
-pub(super) const EVAL_FILE: &str = "eval.rgb8";
-pub(super) const VIEWS_FILE: &str = "views.rgb8";
+pub(super) const PICTURES_FILE: &str = "pictures.bin";
 pub(super) const INDEX_FILE: &str = "index.json";
 
-/// Raised whenever the bytes of a plane would come out differently.
-const FORMAT: u32 = 1;
+/// Raised whenever the bytes of a picture would come out differently.
+const FORMAT: u32 = 2;
+
+/// What the index knows of the bytes of one picture: how many they are and [`checksum`]. Pictures lie one behind the other.
+pub(super) type Stored = (u32, u32);
 
 /// A file as it was when the cache was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ pub(super) struct Index {
     pub(super) config: CacheConfig,
     pub(super) sources: Vec<SourceFile>,
     pub(super) images: Vec<ImageEntry>,
+    /// One for each image.
+    pub(super) stored: Vec<Stored>,
     pub(super) skipped: Vec<Skipped>,
 }
 
@@ -44,9 +48,10 @@ impl Index {
         config: CacheConfig,
         sources: Vec<SourceFile>,
         images: Vec<ImageEntry>,
+        stored: Vec<Stored>,
         skipped: Vec<Skipped>,
     ) -> Self {
-        Self { format: FORMAT, fingerprint: fingerprint(&config, &sources), config, sources, images, skipped }
+        Self { format: FORMAT, fingerprint: fingerprint(&config, &sources), config, sources, images, stored, skipped }
     }
 
     pub(super) fn read(dir: &Path) -> Result<Self, CacheError> {
@@ -68,7 +73,12 @@ impl Index {
                 difference: setting("format", version.format, FORMAT),
             });
         }
-        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))
+        let index: Self = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        let (found, expected) = (index.stored.len(), index.images.len());
+        if found != expected {
+            return Err(damaged(format!("the places of {found} pictures, expected {expected}")));
+        }
+        Ok(index)
     }
 
     /// Checks that the cache was made from `sources` with `config`.
@@ -136,6 +146,11 @@ pub(super) fn source_files(found: &[FoundImage]) -> Vec<SourceFile> {
         }
     };
     found.iter().map(source).collect()
+}
+
+/// Half of the 64-bit hash of a picture's bytes.
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
+    content_hash(bytes, 0) as u32
 }
 
 fn fingerprint(config: &CacheConfig, sources: &[SourceFile]) -> String {

@@ -1,27 +1,31 @@
-//! The packed image cache: every file decoded once, two planes of RGB bytes mapped into memory afterwards.
+//! The packed image cache: every file decoded once, and a small copy of each picture kept in one file that is mapped into
+//! memory afterwards.
 //!
-//! A cache is a directory of three files:
-//! * `eval.rgb8`: for each image the `image_size` x `image_size` picture that evaluation uses (Pillow-exact);
-//! * `views.rgb8`: for each image an uncropped, smaller copy that augmented views are cut from;
-//! * `index.json`: settings, the files that were read, the images kept and the files skipped. It is written last and
-//!   put in place by renaming, so a directory with an index is complete.
+//! A cache is a directory of two files:
+//! * `pictures.bin`: one picture behind the other, each uncropped, of a short side of at most `view_size` and of at most
+//!   30 000 bytes (more only where `view_size` is over 256): RGB bytes where these are as few, else a baseline JPEG. All that
+//!   is shown to networks and people is made from it;
+//! * `index.json`: settings, the files that were read, the images kept with size and checksum of their pictures, and the
+//!   files skipped. It is written last and put in place by renaming, so a directory with an index is complete.
 
 mod build;
+mod check;
 mod error;
 mod index;
 mod map;
+mod stored;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use self::index::Index;
-use self::map::Plane;
+use self::index::{Index, Stored};
+use self::map::Mapped;
 use super::decode::DecodeLimits;
 use super::find::FoundImage;
 use super::hash::DHash;
-use super::resize::{Filter, Window};
-use super::rgb::RgbView;
+use super::resize::{Filter, Window, resize_and_crop};
+use super::rgb::RgbImage;
 
 pub use self::error::{CacheError, Difference};
 
@@ -29,13 +33,13 @@ pub use self::error::{CacheError, Difference};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheConfig {
-    /// Side of the pictures in the evaluation plane, in pixels.
+    /// Side of the pictures for evaluation, in pixels.
     pub image_size: usize,
-    /// Shorter side of the pictures in the view plane, in pixels; smaller originals are kept as they are.
+    /// Shorter side of the pictures that are kept, in pixels; smaller originals keep their size.
     pub view_size: usize,
-    /// The longer side of a picture in the view plane is cut, about its centre, to this many times the shorter one.
+    /// The longer side of a picture that is kept is cut, about its centre, to this many times the shorter one.
     pub view_aspect: usize,
-    /// How pictures of the evaluation plane are brought to that size; those of the view plane are bilinear.
+    /// How pictures for evaluation are brought to their size; those that are kept are bilinear.
     #[serde(default)]
     pub filter: Filter,
     /// What one image may cost to decode.
@@ -43,24 +47,20 @@ pub struct CacheConfig {
 }
 
 impl CacheConfig {
-    /// Settings for a working size: views of twice that size, so that random crops down to a quarter of the area keep
-    /// their detail, and at most four times as long as high.
+    /// Settings for a working size: pictures of twice that size up to 256 pixels, so that random crops down to a quarter of
+    /// the area keep their detail, of at least 8/7 of it, the usual margin of networks that see 224 pixels of 256, and at
+    /// most four times as long as high.
     pub fn new(image_size: usize) -> Self {
         Self {
             image_size,
-            view_size: 2 * image_size,
+            view_size: (2 * image_size).min(256).max((8 * image_size).div_ceil(7)),
             view_aspect: 4,
             filter: Filter::default(),
             limits: DecodeLimits::default(),
         }
     }
 
-    /// Bytes of one picture in the evaluation plane.
-    pub fn eval_bytes(&self) -> usize {
-        self.image_size * self.image_size * 3
-    }
-
-    /// Size of the view plane's resized picture and the part of it that is kept.
+    /// Size of the resized picture and the part of it that is kept.
     pub(crate) fn view_shape(&self, width: usize, height: usize) -> ((usize, usize), Window) {
         let short = width.min(height);
         let (full_width, full_height) = super::resize::fit_short_side(width, height, short.min(self.view_size));
@@ -135,12 +135,17 @@ pub struct Built {
 pub struct ImageCache {
     config: CacheConfig,
     fingerprint: String,
-    eval: Plane,
-    views: Plane,
-    /// Width, height and first byte of each picture in the view plane.
-    view_places: Vec<(usize, usize, usize)>,
-    /// Pictures in front of the first one that are left out.
-    first: usize,
+    pictures: Mapped,
+    places: Vec<Place>,
+}
+
+/// Where the bytes of a picture lie, and its size in pixels.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    start: usize,
+    bytes: usize,
+    width: usize,
+    height: usize,
 }
 
 impl ImageCache {
@@ -188,13 +193,12 @@ impl ImageCache {
     /// # Panics
     /// - when there are fewer
     pub fn leave_out(&mut self, n_images: usize) {
-        self.view_places.drain(..n_images);
-        self.first += n_images;
+        self.places.drain(..n_images);
     }
 
     /// Leaves out all images behind the first `n_images`.
     pub fn truncate(&mut self, n_images: usize) {
-        self.view_places.truncate(n_images);
+        self.places.truncate(n_images);
     }
 
     /// Opens the cache in `dir` after checking that it was made from these files, unchanged, with these settings.
@@ -225,24 +229,21 @@ impl ImageCache {
     }
 
     fn load_index(dir: &Path, index: Index) -> Result<Built, CacheError> {
-        let (view_places, end) = view_places(&index.config, &index.images);
-        let cache = Self {
-            config: index.config,
-            eval: Plane::open(&dir.join(index::EVAL_FILE), index.images.len() * index.config.eval_bytes())?,
-            views: Plane::open(&dir.join(index::VIEWS_FILE), end)?,
-            fingerprint: index.fingerprint,
-            view_places,
-            first: 0,
-        };
+        let path = dir.join(index::PICTURES_FILE);
+        let (places, end) = places(&index.config, &index.images, &index.stored)
+            .map_err(|what| CacheError::Damaged { path: dir.join(index::INDEX_FILE), what })?;
+        let pictures = Mapped::open(&path, end)?;
+        check::pictures(&path, &index.images, &index.stored)?;
+        let cache = Self { config: index.config, pictures, fingerprint: index.fingerprint, places };
         Ok(Built { cache, entries: index.images, skipped: index.skipped })
     }
 
     /// Number of images.
     pub fn n_images(&self) -> usize {
-        self.view_places.len()
+        self.places.len()
     }
 
-    /// Side of the pictures in the evaluation plane, in pixels.
+    /// Side of the pictures for evaluation, in pixels.
     pub fn image_size(&self) -> usize {
         self.config.image_size
     }
@@ -257,37 +258,47 @@ impl ImageCache {
         &self.fingerprint
     }
 
-    /// Evaluation picture of image `index`.
+    /// The picture that is kept of image `index`: uncropped, its short side at most `view_size` pixels. Decoded anew at every
+    /// call, in 1 to 2 ms for 256 x 341 pixels; whoever needs several views of an image asks once.
     ///
-    /// # Shapes
-    /// - result: `[image_size, image_size, 3]` bytes
     /// # Panics
     /// - when `index >= n_images`
-    pub fn eval(&self, index: usize) -> &[u8] {
-        let bytes = self.config.eval_bytes();
+    /// - when its bytes are not those that were written: they were compared with their checksum when the cache was opened, so
+    ///   that another program must have written to the file since
+    pub fn picture(&self, index: usize) -> RgbImage {
         assert!(index < self.n_images(), "image {index} of {}", self.n_images());
-        let index = self.first + index;
-        &self.eval.bytes()[index * bytes..(index + 1) * bytes]
+        let place = self.places[index];
+        let bytes = &self.pictures.bytes()[place.start..place.start + place.bytes];
+        let picture = stored::decode(bytes, place.width, place.height, stored::most_bytes(&self.config));
+        picture.unwrap_or_else(|why| {
+            panic!("the image cache changed while it was in use: picture {index} is damaged: {why}; delete the cache")
+        })
     }
 
-    /// Uncropped picture of image `index`, to cut augmented views from.
+    /// Evaluation picture of image `index`: the kept picture's centre square, resized by the cache's filter as Pillow does.
     ///
+    /// # Shapes
+    /// - result: `image_size` x `image_size` pixels
     /// # Panics
-    /// - when `index >= n_images`
-    pub fn view(&self, index: usize) -> RgbView<'_> {
-        let (width, height, start) = self.view_places[index];
-        RgbView::new(width, height, &self.views.bytes()[start..start + width * height * 3])
+    /// - as [`Self::picture`]
+    pub fn eval(&self, index: usize) -> RgbImage {
+        resize_and_crop(self.picture(index).view(), self.config.image_size, self.config.filter)
     }
 }
 
-/// Width, height and first byte of each picture in the view plane, and the bytes of the plane.
-fn view_places(config: &CacheConfig, images: &[ImageEntry]) -> (Vec<(usize, usize, usize)>, usize) {
-    let mut end = 0;
+/// Where each picture lies and the bytes of all, or what is wrong with the index.
+fn places(config: &CacheConfig, images: &[ImageEntry], stored: &[Stored]) -> Result<(Vec<Place>, usize), String> {
+    let (mut start, most) = (0, stored::most_bytes(config));
     let mut places = Vec::with_capacity(images.len());
-    for image in images {
+    for (image, &(bytes, _)) in images.iter().zip(stored) {
         let (_, window) = config.view_shape(image.width.max(1), image.height.max(1));
-        places.push((window.width, window.height, end));
-        end += window.width * window.height * 3;
+        let place = Place { start, bytes: bytes as usize, width: window.width, height: window.height };
+        let raw = place.width * place.height * 3;
+        if stored::is_raw(place.width, place.height, most) && place.bytes != raw {
+            return Err(format!("{bytes} bytes for the picture of '{}', expected {raw}", image.name));
+        }
+        start += place.bytes;
+        places.push(place);
     }
-    (places, end)
+    Ok((places, start))
 }

@@ -10,6 +10,7 @@ use burn_autodiff::ops::{Backward, Ops, OpsKind};
 use burn_backend::TensorMetadata;
 use burn_flex::FlexTensor;
 
+use crate::cpu::activation::Activation;
 use crate::flex::{self, Kind, channels_last, map_of};
 
 #[derive(Debug)]
@@ -21,6 +22,8 @@ struct State {
     x: FlexTensor,
     weight: FlexTensor,
     kind: Kind,
+    /// What the output went through, and the output, which says where that was flat.
+    activated: Option<(Activation, FlexTensor)>,
 }
 
 impl Backward<Flex, 2> for Convolution {
@@ -43,16 +46,30 @@ impl Backward<Flex, 3> for Convolution {
 }
 
 /// Registers the gradients of those parents (input, weight, bias) that want one.
-fn register(state: State, g: FlexTensor, [x, weight, bias]: [Option<NodeId>; 3], grads: &mut Gradients) {
+fn register(state: State, g: FlexTensor, parents: [Option<NodeId>; 3], grads: &mut Gradients) {
+    let State { x, weight, kind, activated } = state;
     let g = channels_last(g);
-    if let Some(node) = bias {
-        grads.register::<Flex>(node, flex::bias_gradient(&g));
-    }
-    if let Some(node) = weight {
-        grads.register::<Flex>(node, flex::weight_gradient(state.kind, &state.x, &g, state.weight.shape()));
-    }
-    if let Some(node) = x {
-        grads.register::<Flex>(node, flex::input_gradient(state.kind, map_of(&state.x), &state.weight, &g));
+    let wanted = parents.map(|parent| parent.is_some());
+    let activated = activated.map(|(activation, y)| (activation, channels_last(y)));
+    let by = activated.as_ref().map(|(activation, y)| (*activation, y));
+    let gradients = match flex::pointwise_gradients(kind, &x, &weight, &g, by, wanted) {
+        Some(gradients) => gradients,
+        None => {
+            let g = match activated {
+                Some((activation, y)) => flex::activation_backward(activation, y, g),
+                None => g,
+            };
+            [
+                wanted[0].then(|| flex::input_gradient(kind, map_of(&x), &weight, &g)),
+                wanted[1].then(|| flex::weight_gradient(kind, &x, &g, weight.shape())),
+                wanted[2].then(|| flex::bias_gradient(&g)),
+            ]
+        }
+    };
+    for (node, gradient) in parents.into_iter().zip(gradients) {
+        if let (Some(node), Some(gradient)) = (node, gradient) {
+            grads.register::<Flex>(node, gradient);
+        }
     }
 }
 
@@ -61,21 +78,23 @@ pub(super) fn convolution<C: CheckpointStrategy>(
     weight: FloatTensor<Autodiff<Flex, C>>,
     bias: Option<FloatTensor<Autodiff<Flex, C>>>,
     kind: Kind,
+    activation: Activation,
 ) -> FloatTensor<Autodiff<Flex, C>> {
     let (x, x_node) = x.into_parts();
     let (weight, weight_node) = weight.into_parts();
-    let state = State { x: channels_last(x), weight: weight.to_contiguous(), kind };
+    let mut state = State { x: channels_last(x), weight: weight.to_contiguous(), kind, activated: None };
     match bias {
         Some(bias) => {
             let (bias, bias_node) = bias.into_parts();
-            let y = flex::forward(kind, &state.x, &state.weight, Some(&bias));
+            let y = flex::forward(kind, &state.x, &state.weight, Some(&bias), activation);
+            state.activated = (activation != Activation::None).then(|| (activation, y.clone()));
             match Convolution.prepare::<C>([x_node, weight_node, bias_node]).compute_bound().stateful() {
                 OpsKind::Tracked(prep) => prep.finish(state, y),
                 OpsKind::UnTracked(prep) => prep.finish(y),
             }
         }
         None => {
-            let y = flex::forward(kind, &state.x, &state.weight, None);
+            let y = flex::forward(kind, &state.x, &state.weight, None, Activation::None);
             match Convolution.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
                 OpsKind::Tracked(prep) => prep.finish(state, y),
                 OpsKind::UnTracked(prep) => prep.finish(y),

@@ -10,13 +10,14 @@ use burn::backend::Flex;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn_autodiff::checkpoint::strategy::CheckpointStrategy;
 
+use crate::cpu::activation::Activation;
 use crate::cpu::sgd::Rates;
 use crate::extension::{CpuKernels, Forked, Normed, Pooled, Stepped};
 use crate::flex::{self, Kind};
 
 impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
     fn convolution(x: FloatTensor<Self>, weight: FloatTensor<Self>, kind: Kind) -> FloatTensor<Self> {
-        convolution::convolution::<C>(x, weight, None, kind)
+        convolution::convolution::<C>(x, weight, None, kind, Activation::None)
     }
 
     fn convolution_with_bias(
@@ -24,8 +25,9 @@ impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         kind: Kind,
+        activation: Activation,
     ) -> FloatTensor<Self> {
-        convolution::convolution::<C>(x, weight, Some(bias), kind)
+        convolution::convolution::<C>(x, weight, Some(bias), kind, activation)
     }
 
     fn norm_train(
@@ -33,9 +35,9 @@ impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
         eps: f64,
-        relu: bool,
+        activation: Activation,
     ) -> Normed<Self> {
-        normalization::train::<C>(x, gamma, beta, eps, relu)
+        normalization::train::<C>(x, gamma, beta, eps, activation)
     }
 
     fn norm_eval(
@@ -45,9 +47,13 @@ impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
         mean: FloatTensor<Self>,
         var: FloatTensor<Self>,
         eps: f64,
-        relu: bool,
+        activation: Activation,
     ) -> FloatTensor<Self> {
-        normalization::eval::<C>(x, gamma, beta, (mean.primitive(), var.primitive()), eps, relu)
+        normalization::eval::<C>(x, gamma, beta, (mean.primitive(), var.primitive()), eps, activation)
+    }
+
+    fn scale_outputs(weight: FloatTensor<Self>, scale: FloatTensor<Self>) -> FloatTensor<Self> {
+        normalization::scale_outputs::<C>(weight, scale)
     }
 
     fn pool2x2(x: FloatTensor<Self>) -> Pooled<Self> {
@@ -64,6 +70,10 @@ impl<C: CheckpointStrategy> CpuKernels for Autodiff<Flex, C> {
 
     fn join(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         residual::join::<C>(a, b)
+    }
+
+    fn sum_maps(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        residual::sum::<C>(a, b)
     }
 
     fn fork(x: FloatTensor<Self>) -> Forked<Self> {

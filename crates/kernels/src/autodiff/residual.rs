@@ -41,6 +41,32 @@ pub(super) fn join<C: CheckpointStrategy>(
     }
 }
 
+#[derive(Debug)]
+struct Sum;
+
+impl Backward<Flex, 2> for Sum {
+    type State = ();
+
+    fn backward(self, ops: Ops<(), 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g = grads.consume::<Flex>(&ops.node);
+        for node in ops.parents.into_iter().flatten() {
+            grads.register::<Flex>(node.id, g.clone());
+        }
+    }
+}
+
+pub(super) fn sum<C: CheckpointStrategy>(
+    a: FloatTensor<Autodiff<Flex, C>>,
+    b: FloatTensor<Autodiff<Flex, C>>,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let ((a, a_node), (b, b_node)) = (a.into_parts(), b.into_parts());
+    let y = flex::add(a, b);
+    match Sum.prepare::<C>([a_node, b_node]).compute_bound().stateful() {
+        OpsKind::Tracked(prep) => prep.finish((), y),
+        OpsKind::UnTracked(prep) => prep.finish(y),
+    }
+}
+
 /// Whether the stem of a fork already has a gradient, in the backward pass under way.
 #[derive(Clone, Debug, Default)]
 struct Meeting(Arc<Mutex<bool>>);

@@ -1,8 +1,9 @@
-//! Batch normalisation with an optional ReLU, two passes over memory forward and two backward.
+//! Batch normalisation and the activation after it, two passes over memory forward and two backward.
 //!
 //! Maps are channels last, so a batch is a matrix of pixels by channels. Sums run over fixed ranges of
 //! pixels; the partial sums are combined in order and in `f64`.
 
+use super::activation::Activation;
 use super::buffer::Buffer;
 use super::parallel::{Shared, for_each_piece};
 use super::simd::{Isa, Simd, simd_dispatch};
@@ -71,8 +72,8 @@ fn inverse_deviation(var: f32, eps: f64) -> f64 {
     1.0 / (f64::from(var) + eps).sqrt()
 }
 
-/// `y = scale * x + shift`, then the ReLU when `relu`.
-pub(crate) fn apply(isa: Isa, x: &[f32], affine: &Affine, relu: bool, y: &mut [f32]) {
+/// `y = scale * x + shift`, then the activation.
+pub(crate) fn apply(isa: Isa, x: &[f32], affine: &Affine, activation: Activation, y: &mut [f32]) {
     let channels = affine.scale.len();
     assert!(x.len() == y.len() && affine.shift.len() == channels);
     let pixels = x.len() / channels.max(1);
@@ -84,7 +85,7 @@ pub(crate) fn apply(isa: Isa, x: &[f32], affine: &Affine, relu: bool, y: &mut [f
         // SAFETY: pieces are different ranges of both slices; the parameters have one value per channel.
         unsafe {
             let (x, y) = (x.as_ptr().add(first * channels), y.ptr().add(first * channels));
-            apply_range(isa, count, channels, x, affine.scale.as_ptr(), affine.shift.as_ptr(), relu, y);
+            apply_range(isa, count, channels, x, affine.scale.as_ptr(), affine.shift.as_ptr(), activation, y);
         }
     });
 }
@@ -98,7 +99,7 @@ pub(crate) struct Backward {
 /// Backward pass: writes the gradient of `x` to `dx`, from `g`, that of the output, which lies in `dx` itself
 /// when `g` is `None`.
 ///
-/// With `n` pixels, `xhat = (x - mean) / deviation` and `g` masked where the ReLU was flat:
+/// With `n` pixels, `xhat = (x - mean) / deviation` and `g` masked where the activation was flat:
 /// `beta' = sum g`, `gamma' = sum g xhat`, `x' = gamma / deviation * (g - beta' / n - xhat gamma' / n)`.
 /// The last two terms are left out for given statistics (`training` false).
 #[expect(clippy::too_many_arguments, reason = "the inputs of the formula")]
@@ -110,7 +111,7 @@ pub(crate) fn backward(
     mean: &[f32],
     var: &[f32],
     eps: f64,
-    relu: bool,
+    activation: Activation,
     training: bool,
     g: Option<&[f32]>,
     dx: &mut [f32],
@@ -131,7 +132,7 @@ pub(crate) fn backward(
             let (x, g) = (x.as_ptr().add(first * channels), g.ptr().add(first * channels));
             let sums = to.ptr().add(piece * 2 * channels);
             let (scale, shift) = (affine.scale.as_ptr(), affine.shift.as_ptr());
-            range_gradients(isa, count, channels, x, g, scale, shift, mean.as_ptr(), relu, sums);
+            range_gradients(isa, count, channels, x, g, scale, shift, mean.as_ptr(), activation, sums);
         }
     });
     let mut beta_sum = vec![0.0f64; channels];
@@ -166,7 +167,7 @@ pub(crate) fn backward(
             let (x, g) = (x.as_ptr().add(first * channels), g.ptr().add(first * channels));
             let dx = dx.ptr().add(first * channels);
             let (scale, shift) = (affine.scale.as_ptr(), affine.shift.as_ptr());
-            range_input_gradient(isa, count, channels, x, g, scale, shift, coefficients.as_ptr(), relu, dx);
+            range_input_gradient(isa, count, channels, x, g, scale, shift, coefficients.as_ptr(), activation, dx);
         }
     });
     Backward { gamma: gamma_grad, beta: beta_sum.iter().map(|&sum| sum as f32).collect() }
@@ -214,17 +215,17 @@ simd_dispatch! {
 }
 simd_dispatch! {
     unsafe fn apply_range = apply_body(
-        pixels: usize, channels: usize, x: *const f32, scale: *const f32, shift: *const f32, relu: bool, y: *mut f32)
+        pixels: usize, channels: usize, x: *const f32, scale: *const f32, shift: *const f32, activation: Activation, y: *mut f32)
 }
 simd_dispatch! {
     unsafe fn range_gradients = gradients_body(
         pixels: usize, channels: usize, x: *const f32, g: *const f32, scale: *const f32, shift: *const f32,
-        mean: *const f32, relu: bool, to: *mut f32)
+        mean: *const f32, activation: Activation, to: *mut f32)
 }
 simd_dispatch! {
     unsafe fn range_input_gradient = input_gradient_body(
         pixels: usize, channels: usize, x: *const f32, g: *const f32, scale: *const f32, shift: *const f32,
-        coefficients: *const f32, relu: bool, dx: *mut f32)
+        coefficients: *const f32, activation: Activation, dx: *mut f32)
 }
 
 // Each summing body walks a group of vectors of channels down all pixels of its range, so that the group's sums
@@ -342,7 +343,7 @@ unsafe fn apply_body<S: Simd>(
     x: *const f32,
     scale: *const f32,
     shift: *const f32,
-    relu: bool,
+    activation: Activation,
     y: *mut f32,
 ) {
     // SAFETY: see above.
@@ -352,18 +353,18 @@ unsafe fn apply_body<S: Simd>(
                 let n = S::LANES.min(channels - channel);
                 let (scale, shift) = (load::<S>(scale.add(channel), n), load::<S>(shift.add(channel), n));
                 let value = S::fma(scale, load::<S>(x.add(pixel * channels + channel), n), shift);
-                let value = if relu { S::relu(value) } else { value };
+                let value = activation.of_vector::<S>(value);
                 store::<S>(y.add(pixel * channels + channel), value, n);
             }
         }
     }
 }
 
-/// The gradient that reaches the normalisation: zero where the ReLU was flat.
+/// The gradient that reaches the normalisation: zero where the activation was flat.
 #[inline(always)]
-unsafe fn masked<S: Simd>(x: S::V, g: S::V, scale: S::V, shift: S::V, relu: bool) -> S::V {
+unsafe fn masked<S: Simd>(x: S::V, g: S::V, scale: S::V, shift: S::V, activation: Activation) -> S::V {
     // SAFETY: see above.
-    unsafe { if relu { S::where_positive(S::fma(scale, x, shift), g) } else { g } }
+    unsafe { activation.gradient::<S>(S::fma(scale, x, shift), g) }
 }
 
 #[inline(always)]
@@ -376,12 +377,12 @@ unsafe fn gradients_body<S: Simd>(
     scale: *const f32,
     shift: *const f32,
     mean: *const f32,
-    relu: bool,
+    activation: Activation,
     to: *mut f32,
 ) {
     // SAFETY: see above.
     unsafe {
-        for_channel_groups!(channels, gradients_group(pixels, channels, x, g, scale, shift, mean, relu, to));
+        for_channel_groups!(channels, gradients_group(pixels, channels, x, g, scale, shift, mean, activation, to));
     }
 }
 
@@ -397,7 +398,7 @@ unsafe fn gradients_group<S: Simd, const V: usize>(
     scale: *const f32,
     shift: *const f32,
     mean: *const f32,
-    relu: bool,
+    activation: Activation,
     to: *mut f32,
 ) {
     // SAFETY: see above.
@@ -416,7 +417,7 @@ unsafe fn gradients_group<S: Simd, const V: usize>(
             let at = pixel * channels + channel;
             for v in 0..V {
                 let x = load::<S>(x.add(at + v * S::LANES), n);
-                let g = masked::<S>(x, load::<S>(g.add(at + v * S::LANES), n), scale[v], shift[v], relu);
+                let g = masked::<S>(x, load::<S>(g.add(at + v * S::LANES), n), scale[v], shift[v], activation);
                 sums[v] = S::add(sums[v], g);
                 products[v] = S::fma(g, S::sub(x, mean[v]), products[v]);
             }
@@ -438,7 +439,7 @@ unsafe fn input_gradient_body<S: Simd>(
     scale: *const f32,
     shift: *const f32,
     coefficients: *const f32,
-    relu: bool,
+    activation: Activation,
     dx: *mut f32,
 ) {
     // SAFETY: see above.
@@ -452,7 +453,7 @@ unsafe fn input_gradient_body<S: Simd>(
                 let slope = load::<S>(coefficients.add(channels + channel), n);
                 let offset = load::<S>(coefficients.add(2 * channels + channel), n);
                 let x = load::<S>(x.add(at), n);
-                let value = masked::<S>(x, load::<S>(g.add(at), n), scale, shift, relu);
+                let value = masked::<S>(x, load::<S>(g.add(at), n), scale, shift, activation);
                 store::<S>(dx.add(at), S::fma(factor, value, S::fma(slope, x, offset)), n);
             }
         }

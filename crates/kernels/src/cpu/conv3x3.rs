@@ -1,22 +1,24 @@
 //! The three products of a 3x3 convolution, each by the algorithm that [`choose`] picks.
 
+use super::activation::Activation;
 use super::map::Map;
 use super::matrix_convolution::{self, Geometry};
+use super::padding::Padding;
 use super::plan::{Algorithm, choose};
 use super::simd::Isa;
 use super::winograd::{self, Filters};
 
-/// A 3x3 convolution or its adjoint, `y = filters x`, with optional bias and ReLU.
+/// A 3x3 convolution or its adjoint, `y = filters x`, with optional bias, then the activation.
 pub(crate) fn convolve(
     isa: Isa,
     map: Map,
     x: &[f32],
     filters: Filters<'_>,
     bias: Option<&[f32]>,
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
 ) {
-    convolve_by(isa, choose(isa, map, filters.outputs()), map, x, filters, bias, relu, y);
+    convolve_by(isa, choose(isa, map, filters.outputs()), map, x, filters, bias, activation, y);
 }
 
 /// As [`convolve`], by a given algorithm.
@@ -28,14 +30,14 @@ pub(crate) fn convolve_by(
     x: &[f32],
     filters: Filters<'_>,
     bias: Option<&[f32]>,
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
 ) {
     match algorithm {
-        Algorithm::Winograd(out) => winograd::convolve(isa, out, map, x, filters, bias, relu, y),
+        Algorithm::Winograd(out) => winograd::convolve(isa, out, map, x, filters, bias, activation, y),
         Algorithm::Matrix => {
             let plain = filters.plain_taps();
-            matrix_convolution::convolve(isa, geometry(map, filters.outputs()), x, &plain, bias, relu, y);
+            matrix_convolution::convolve(isa, geometry(map, filters.outputs()), x, &plain, bias, activation, y);
         }
     }
 }
@@ -62,7 +64,7 @@ pub(crate) fn weight_gradient_by(
 }
 
 fn geometry(map: Map, outputs: usize) -> Geometry {
-    Geometry { map, outputs, kernel: [3, 3], stride: 1, padding: 1 }
+    Geometry { map, outputs, kernel: [3, 3], stride: 1, padding: Padding::Even(1) }
 }
 
 #[cfg(test)]
@@ -87,9 +89,9 @@ mod tests {
         let filters = Filters { taps: &taps, first: outputs, second: map.channels, adjoint: false };
         // Results must not depend on what the memory held before.
         let (mut y, mut dx, mut dw) = (vec![7.0; g.len()], vec![7.0; x.len()], vec![7.0; taps.len()]);
-        convolve_by(isa, algorithm, map, &x, filters, Some(&bias), false, &mut y);
+        convolve_by(isa, algorithm, map, &x, filters, Some(&bias), Activation::None, &mut y);
         let adjoint = Filters { adjoint: true, ..filters };
-        convolve_by(isa, algorithm, y_map, &g, adjoint, None, false, &mut dx);
+        convolve_by(isa, algorithm, y_map, &g, adjoint, None, Activation::None, &mut dx);
         weight_gradient_by(isa, algorithm, map, &x, &g, outputs, &mut dw);
         for (name, actual, expected) in
             [("output", y, y_expected), ("input gradient", dx, dx_expected), ("weight gradient", dw, dw_expected)]

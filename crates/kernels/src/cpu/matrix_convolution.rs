@@ -3,10 +3,13 @@
 //! The patches under a block of output pixels are laid out as rows of a matrix, one block at a time, so
 //! scratch stays small whatever the batch. Column `(u, v, c)` of a patch is tap `(u, v)` of channel `c`.
 
+use super::activation::Activation;
 use super::buffer::Buffer;
 use super::gemm::{PanelProduct, panel_product};
 use super::map::Map;
+use super::padding::Padding;
 use super::parallel::{Shared, for_each_piece, with_scratch};
+use super::pointwise::{self, Gradients};
 use super::simd::Isa;
 
 /// Rows of a weight gradient that are computed together: their patches stay in the second-level cache while they
@@ -26,21 +29,25 @@ pub(crate) struct Geometry {
     pub(crate) outputs: usize,
     pub(crate) kernel: [usize; 2],
     pub(crate) stride: usize,
-    pub(crate) padding: usize,
+    pub(crate) padding: Padding,
 }
 
 impl Geometry {
     /// The output maps, or nothing when the kernel does not fit the padded input.
     pub(crate) fn output(self) -> Option<Map> {
-        let side = |length: usize, kernel: usize| {
-            Some((length + 2 * self.padding).checked_sub(kernel)?.checked_div(self.stride)? + 1)
-        };
-        let (height, width) = (side(self.map.height, self.kernel[0])?, side(self.map.width, self.kernel[1])?);
+        let height = self.padding.outputs(self.map.height, self.kernel[0], self.stride)?;
+        let width = self.padding.outputs(self.map.width, self.kernel[1], self.stride)?;
         Some(Map { height, width, channels: self.outputs, ..self.map })
     }
 
     fn output_map(self) -> Map {
         self.output().expect("the shape was checked before a kernel was chosen")
+    }
+
+    /// Zeros above and below, left and right.
+    fn padding(self) -> [[usize; 2]; 2] {
+        let zeros = |length, kernel| self.padding.zeros(length, kernel, self.stride);
+        [zeros(self.map.height, self.kernel[0]), zeros(self.map.width, self.kernel[1])]
     }
 
     /// Columns of a patch.
@@ -49,8 +56,8 @@ impl Geometry {
     }
 
     /// Whether a patch is a pixel, so that the input itself is the matrix of patches.
-    fn is_pointwise(self) -> bool {
-        self.kernel == [1, 1] && self.stride == 1 && self.padding == 0
+    pub(crate) fn is_pointwise(self) -> bool {
+        self.kernel == [1, 1] && self.stride == 1 && self.padding() == [[0; 2]; 2]
     }
 
     /// Pixels whose patches stay in the second-level cache together.
@@ -61,34 +68,35 @@ impl Geometry {
     /// Calls `run(to, from, channels)` for every tap of the patch of `pixel` that lies inside the map: `to` is
     /// the offset in the patch, `from` the offset in the input.
     #[inline(always)]
-    fn for_taps(self, output: Map, pixel: usize, mut run: impl FnMut(usize, usize, usize)) {
+    fn for_taps(self, output: Map, [top, left]: [usize; 2], pixel: usize, mut run: impl FnMut(usize, usize, usize)) {
         let (image, rest) = (pixel / output.pixels(), pixel % output.pixels());
         let (i, j) = (rest / output.width * self.stride, rest % output.width * self.stride);
         let channels = self.map.channels;
         // A run of taps along a row is one run of memory.
-        let first = self.padding.saturating_sub(j);
-        let last = self.kernel[1].min((self.map.width + self.padding).saturating_sub(j));
+        let first = left.saturating_sub(j);
+        let last = self.kernel[1].min((self.map.width + left).saturating_sub(j));
         if first >= last {
             return;
         }
         for u in 0..self.kernel[0] {
-            if i + u < self.padding || i + u >= self.map.height + self.padding {
+            if i + u < top || i + u >= self.map.height + top {
                 continue;
             }
-            let row = image * self.map.height + i + u - self.padding;
-            let from = (row * self.map.width + j + first - self.padding) * channels;
+            let row = image * self.map.height + i + u - top;
+            let from = (row * self.map.width + j + first - left) * channels;
             run((u * self.kernel[1] + first) * channels, from, (last - first) * channels);
         }
     }
 
     /// Lays out the patches of `count` pixels, `row` floats apart.
     fn patches(self, output: Map, x: &[f32], first: usize, count: usize, row: usize, to: &mut [f32]) {
-        let whole = self.padding == 0;
+        let [[top, below], [left, right]] = self.padding();
+        let whole = top + below + left + right == 0;
         for (k, patch) in to.chunks_exact_mut(row).take(count).enumerate() {
             if !whole {
                 patch.fill(0.0);
             }
-            self.for_taps(output, first + k, |to, from, len| {
+            self.for_taps(output, [top, left], first + k, |to, from, len| {
                 patch[to..to + len].copy_from_slice(&x[from..from + len]);
             });
         }
@@ -97,7 +105,7 @@ impl Geometry {
 
 /// Weights `[outputs][channels][kh][kw]` as panels of `[rows][width]`: rows are patch columns and columns are
 /// outputs, or the other way round when `transposed`.
-fn pack(isa: Isa, geometry: Geometry, weight: &[f32], transposed: bool) -> Buffer {
+pub(super) fn pack(isa: Isa, geometry: Geometry, weight: &[f32], transposed: bool) -> Buffer {
     let (taps, channels, depth) = (geometry.kernel[0] * geometry.kernel[1], geometry.map.channels, geometry.depth());
     assert!(weight.len() >= geometry.outputs * depth);
     let (rows, columns) = if transposed { (geometry.outputs, depth) } else { (depth, geometry.outputs) };
@@ -132,21 +140,21 @@ fn pack(isa: Isa, geometry: Geometry, weight: &[f32], transposed: bool) -> Buffe
 }
 
 /// Columns of the panel that starts at `first`, rounded up to whole vectors.
-fn panel_width(isa: Isa, columns: usize, first: usize) -> usize {
+pub(super) fn panel_width(isa: Isa, columns: usize, first: usize) -> usize {
     isa.panel().min(columns - first).next_multiple_of(isa.lanes())
 }
 
-/// The convolution, with optional bias and ReLU.
+/// The convolution, with optional bias, then the activation.
 pub(crate) fn convolve(
     isa: Isa,
     geometry: Geometry,
     x: &[f32],
     weight: &[f32],
     bias: Option<&[f32]>,
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
 ) {
-    convolve_packed(isa, geometry, x, &Packed::new(isa, geometry, weight), bias, relu, y);
+    convolve_packed(isa, geometry, x, &Packed::new(isa, geometry, weight), bias, activation, y);
 }
 
 /// Weights in the order in which [`convolve_packed`] reads them, for maps of any size and batch.
@@ -166,13 +174,16 @@ pub(crate) fn convolve_packed(
     x: &[f32],
     Packed(weights): &Packed,
     bias: Option<&[f32]>,
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
 ) {
     let output = geometry.output_map();
     let (depth, outputs) = (geometry.depth(), geometry.outputs);
     assert!(x.len() == geometry.map.len() && y.len() == output.len());
     assert_eq!(weights.len(), depth * outputs.next_multiple_of(isa.lanes()), "weights packed for this geometry");
+    if geometry.is_pointwise() {
+        return pointwise::product(isa, depth, outputs, x, weights, bias, activation, y);
+    }
     let (pixels, block) = (output.batch * output.pixels(), geometry.block(isa));
     let y = Shared::new(y);
     for_each_piece(pixels.div_ceil(block), |piece| {
@@ -180,12 +191,7 @@ pub(crate) fn convolve_packed(
         let count = block.min(pixels - first_pixel);
         with_scratch(block * (depth + isa.panel()), |scratch| {
             let (patches, products) = scratch.split_at_mut(block * depth);
-            let rows: &[f32] = if geometry.is_pointwise() {
-                &x[first_pixel * depth..]
-            } else {
-                geometry.patches(output, x, first_pixel, count, depth, patches);
-                patches
-            };
+            geometry.patches(output, x, first_pixel, count, depth, patches);
             for first in (0..outputs).step_by(isa.panel()) {
                 let width = panel_width(isa, outputs, first);
                 let shape = PanelProduct {
@@ -200,7 +206,13 @@ pub(crate) fn convolve_packed(
                 };
                 // SAFETY: the panel, the patches and the products hold what the shape says.
                 unsafe {
-                    panel_product(isa, shape, rows.as_ptr(), weights[depth * first..].as_ptr(), products.as_mut_ptr());
+                    panel_product(
+                        isa,
+                        shape,
+                        patches.as_ptr(),
+                        weights[depth * first..].as_ptr(),
+                        products.as_mut_ptr(),
+                    );
                 }
                 let lanes = width.min(outputs - first);
                 for (k, product) in products.chunks_exact(width).take(count).enumerate() {
@@ -215,8 +227,8 @@ pub(crate) fn convolve_packed(
                         }
                         None => y.copy_from_slice(&product[..lanes]),
                     }
-                    if relu {
-                        y.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
+                    if activation != Activation::None {
+                        y.iter_mut().for_each(|y| *y = activation.of(*y));
                     }
                 }
             }
@@ -230,6 +242,10 @@ pub(crate) fn input_gradient(isa: Isa, geometry: Geometry, g: &[f32], weight: &[
     let (depth, outputs) = (geometry.depth(), geometry.outputs);
     assert!(g.len() == output.len() && dx.len() == geometry.map.len());
     let weights = pack(isa, geometry, weight, true);
+    if geometry.is_pointwise() {
+        return pointwise::product(isa, outputs, depth, g, &weights, None, Activation::None, dx);
+    }
+    let before = geometry.padding().map(|zeros| zeros[0]);
     let together = FEWEST_PIXELS.div_ceil(output.pixels()).min(geometry.map.batch);
     let block = geometry.block(isa);
     let image_len = geometry.map.pixels() * geometry.map.channels;
@@ -264,7 +280,7 @@ pub(crate) fn input_gradient(isa: Isa, geometry: Geometry, g: &[f32], weight: &[
                     }
                 }
                 for (k, patch) in patches.chunks_exact(padded).take(count).enumerate() {
-                    geometry.for_taps(output, first_pixel + k, |column, to, len| {
+                    geometry.for_taps(output, before, first_pixel + k, |column, to, len| {
                         let to = &mut dx[to - first_image * image_len..][..len];
                         to.iter_mut().zip(&patch[column..]).for_each(|(to, add)| *to += add);
                     });
@@ -279,6 +295,10 @@ pub(crate) fn weight_gradient(isa: Isa, geometry: Geometry, x: &[f32], g: &[f32]
     let output = geometry.output_map();
     let (depth, outputs) = (geometry.depth(), geometry.outputs);
     assert!(x.len() == geometry.map.len() && g.len() == output.len() && dw.len() == outputs * depth);
+    if geometry.is_pointwise() {
+        let to = Gradients { input: None, weight: Some(dw), bias: None };
+        return pointwise::backward(isa, geometry, x, g, None, to);
+    }
     let (pixels, block) = (output.batch * output.pixels(), geometry.block(isa));
     let padded = outputs.next_multiple_of(isa.lanes());
     let row = spread_row(depth);
@@ -326,7 +346,7 @@ pub(crate) fn weight_gradient(isa: Isa, geometry: Geometry, x: &[f32], g: &[f32]
 
 /// Floats between two patches whose columns are read downwards: an odd number of cache lines, so that they do not
 /// all fall on the same few sets of the first-level cache.
-fn spread_row(depth: usize) -> usize {
+pub(super) fn spread_row(depth: usize) -> usize {
     let lines = depth.div_ceil(16);
     (lines + usize::from(lines.is_multiple_of(2))) * 16
 }
@@ -345,7 +365,7 @@ fn panels(isa: Isa, rows: &[f32], columns: usize, count: usize, to: &mut [f32]) 
 }
 
 /// Sums the groups' panels `[depth][width]` in order and writes them as weights `[outputs][channels][kh][kw]`.
-fn add_up(isa: Isa, geometry: Geometry, groups: usize, sums: &mut [f32], dw: &mut [f32]) {
+pub(super) fn add_up(isa: Isa, geometry: Geometry, groups: usize, sums: &mut [f32], dw: &mut [f32]) {
     let (taps, channels, depth) = (geometry.kernel[0] * geometry.kernel[1], geometry.map.channels, geometry.depth());
     let sum = sums.len() / groups;
     let (sums, dw) = (Shared::new(sums), Shared::new(dw));

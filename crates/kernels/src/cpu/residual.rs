@@ -1,5 +1,6 @@
 //! The sums of a residual network: a shortcut joined to its block, and gradients that meet again.
 
+use super::activation::Activation;
 use super::parallel::{Shared, for_each_piece};
 use super::simd::{Isa, Simd, simd_dispatch};
 
@@ -15,6 +16,30 @@ pub(crate) fn add_relu(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
         let (start, count) = range(piece, len);
         // SAFETY: the three slices are of one length and pieces do not overlap.
         unsafe { add_relu_piece(isa, count, a.as_ptr().add(start), b.as_ptr().add(start), y.ptr().add(start)) };
+    });
+}
+
+/// `y = a + b`
+pub(crate) fn add(isa: Isa, a: &[f32], b: &[f32], y: &mut [f32]) {
+    let len = y.len();
+    assert!(a.len() == len && b.len() == len, "three maps of one length");
+    let y = Shared::new(y);
+    for_each_piece(len.div_ceil(PIECE), |piece| {
+        let (start, count) = range(piece, len);
+        // SAFETY: as above.
+        unsafe { add_piece(isa, count, a.as_ptr().add(start), b.as_ptr().add(start), y.ptr().add(start)) };
+    });
+}
+
+/// Turns the gradient `g` of an activation's output `y` into that of its argument, in place.
+pub(crate) fn activation_gradient(isa: Isa, activation: Activation, y: &[f32], g: &mut [f32]) {
+    let len = g.len();
+    assert_eq!(y.len(), len, "two maps of one length");
+    let g = Shared::new(g);
+    for_each_piece(len.div_ceil(PIECE), |piece| {
+        let (start, count) = range(piece, len);
+        // SAFETY: as above.
+        unsafe { activation_gradient_piece(isa, activation, count, y.as_ptr().add(start), g.ptr().add(start)) };
     });
 }
 
@@ -54,6 +79,13 @@ simd_dispatch! {
     unsafe fn relu_gradient_piece = relu_gradient_body(count: usize, y: *const f32, g: *const f32, dx: *mut f32)
 }
 simd_dispatch! {
+    unsafe fn add_piece = add_body(count: usize, a: *const f32, b: *const f32, y: *mut f32)
+}
+simd_dispatch! {
+    unsafe fn activation_gradient_piece = activation_gradient_body(
+        activation: Activation, count: usize, y: *const f32, g: *mut f32)
+}
+simd_dispatch! {
     unsafe fn add_to_piece = add_to_body(count: usize, other: *const f32, sum: *mut f32)
 }
 
@@ -71,6 +103,37 @@ unsafe fn add_relu_body<S: Simd>(count: usize, a: *const f32, b: *const f32, y: 
         if n > 0 {
             let sum = S::add(S::load_first(a.add(whole), n), S::load_first(b.add(whole), n));
             S::store_first(y.add(whole), S::relu(sum), n);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn add_body<S: Simd>(count: usize, a: *const f32, b: *const f32, y: *mut f32) {
+    let whole = count / S::LANES * S::LANES;
+    // SAFETY: see above.
+    unsafe {
+        for i in (0..whole).step_by(S::LANES) {
+            S::store(y.add(i), S::add(S::load(a.add(i)), S::load(b.add(i))));
+        }
+        let n = count - whole;
+        if n > 0 {
+            S::store_first(y.add(whole), S::add(S::load_first(a.add(whole), n), S::load_first(b.add(whole), n)), n);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn activation_gradient_body<S: Simd>(activation: Activation, count: usize, y: *const f32, g: *mut f32) {
+    let whole = count / S::LANES * S::LANES;
+    // SAFETY: see above.
+    unsafe {
+        for i in (0..whole).step_by(S::LANES) {
+            S::store(g.add(i), activation.gradient::<S>(S::load(y.add(i)), S::load(g.add(i))));
+        }
+        let n = count - whole;
+        if n > 0 {
+            let value = activation.gradient::<S>(S::load_first(y.add(whole), n), S::load_first(g.add(whole), n));
+            S::store_first(g.add(whole), value, n);
         }
     }
 }

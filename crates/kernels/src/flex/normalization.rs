@@ -4,6 +4,7 @@ use burn_flex::FlexTensor;
 use burn_std::Shape;
 
 use super::layout::{channels_last, map_of, tensor_of, tensor_of_map, values, whole_memory};
+use crate::cpu::activation::Activation;
 use crate::cpu::batch_norm::{self, Affine};
 use crate::cpu::buffer::Buffer;
 use crate::cpu::simd::Isa;
@@ -16,7 +17,7 @@ pub(crate) struct Statistics {
     pub(crate) mean: Vec<f32>,
     pub(crate) var: Vec<f32>,
     pub(crate) eps: f64,
-    pub(crate) relu: bool,
+    pub(crate) activation: Activation,
     /// Whether the statistics are those of the batch itself.
     pub(crate) training: bool,
 }
@@ -45,10 +46,10 @@ pub(crate) fn batch_norm_train(
     gamma: Vec<f32>,
     beta: Vec<f32>,
     eps: f64,
-    relu: bool,
+    activation: Activation,
 ) -> (FlexTensor, Statistics) {
     let (mean, var) = batch_norm::statistics(Isa::best(), values(x), map_of(x).channels);
-    let statistics = Statistics { gamma, beta, mean, var, eps, relu, training: true };
+    let statistics = Statistics { gamma, beta, mean, var, eps, activation, training: true };
     (batch_norm_eval(x, &statistics), statistics)
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn batch_norm_train(
 pub(crate) fn batch_norm_eval(x: &FlexTensor, statistics: &Statistics) -> FlexTensor {
     let map = map_of(x);
     let mut y = Buffer::new(map.len());
-    batch_norm::apply(Isa::best(), values(x), &statistics.affine(), statistics.relu, &mut y);
+    batch_norm::apply(Isa::best(), values(x), &statistics.affine(), statistics.activation, &mut y);
     tensor_of_map(y, map)
 }
 
@@ -67,7 +68,7 @@ pub(crate) fn batch_norm_backward(x: &FlexTensor, statistics: &Statistics, g: Fl
     let mut g = channels_last(g);
     let (isa, map, x) = (Isa::best(), map_of(x), values(x));
     let run = |g: Option<&[f32]>, dx: &mut [f32]| {
-        batch_norm::backward(isa, x, &s.gamma, &affine, &s.mean, &s.var, s.eps, s.relu, s.training, g, dx)
+        batch_norm::backward(isa, x, &s.gamma, &affine, &s.mean, &s.var, s.eps, s.activation, s.training, g, dx)
     };
     if let Some(memory) = whole_memory(&mut g) {
         let grads = run(None, memory);

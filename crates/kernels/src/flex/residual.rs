@@ -3,6 +3,7 @@
 use burn_flex::FlexTensor;
 
 use super::layout::{channels_last, map_of, tensor_of_map, values, whole_memory};
+use crate::cpu::activation::Activation;
 use crate::cpu::buffer::Buffer;
 use crate::cpu::residual;
 use crate::cpu::simd::Isa;
@@ -37,7 +38,20 @@ pub(crate) fn add(a: FlexTensor, b: FlexTensor) -> FlexTensor {
     }
     let map = map_of(&a);
     let mut sum = Buffer::new(map.len());
-    sum.copy_from_slice(values(&a));
-    residual::add_to(Isa::best(), &mut sum, values(&b));
+    residual::add(Isa::best(), values(&a), values(&b), &mut sum);
     tensor_of_map(sum, map)
+}
+
+/// The gradient of an activation's argument, whose output was `y`, in the memory of `g` where nobody else holds it.
+pub(crate) fn activation_backward(activation: Activation, y: FlexTensor, g: FlexTensor) -> FlexTensor {
+    let (y, mut g) = (channels_last(y), channels_last(g));
+    if let Some(memory) = whole_memory(&mut g) {
+        residual::activation_gradient(Isa::best(), activation, values(&y), memory);
+        return g;
+    }
+    let map = map_of(&g);
+    let mut dx = Buffer::new(map.len());
+    dx.copy_from_slice(values(&g));
+    residual::activation_gradient(Isa::best(), activation, values(&y), &mut dx);
+    tensor_of_map(dx, map)
 }

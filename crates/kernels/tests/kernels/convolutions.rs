@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 use proptest::prelude::*;
-use sporeprint_kernels::{NormToFold, PreparedConv3x3, conv_transpose3x3, conv2d, conv3x3};
+use sporeprint_kernels::{Activation, NormToFold, PreparedConv3x3, conv_transpose3x3, conv2d, conv3x3};
 
 use crate::reference::{Conv, assert_close, device, numbers, tensor, values};
 
@@ -84,7 +84,7 @@ fn a_prepared_convolution_equals_convolution_norm_and_relu() {
         let y = (y - channel(mean.clone())) * factor + channel(beta.clone());
         let expected: Vec<f64> = values(y).iter().map(|&y| f64::from(y.max(0.0))).collect();
         let norm = NormToFold { gamma, beta, mean, var, eps: 1e-5 };
-        let prepared = PreparedConv3x3::new(weight.inner(), Some(bias.inner()), Some(folded(norm)), true);
+        let prepared = PreparedConv3x3::new(weight.inner(), Some(bias.inner()), Some(folded(norm)), Activation::Relu);
         assert_close("prepared", &values(prepared.forward(x.inner())), &expected, 1e-3);
     }
 }

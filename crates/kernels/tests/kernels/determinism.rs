@@ -1,6 +1,8 @@
 //! The same bytes for any number of threads.
 
-use sporeprint_kernels::{batch_norm_train, conv_transpose3x3, conv2d, conv3x3, max_pool2x2};
+use sporeprint_kernels::{
+    Activation, batch_norm_train, conv_transpose3x3, conv2d, conv2d_same_activated, conv3x3, depthwise, max_pool2x2,
+};
 
 use crate::reference::{device, numbers, tensor, values};
 
@@ -12,18 +14,22 @@ fn run() -> Vec<Vec<f32>> {
     let weights =
         [random(2, [64, 3, 3, 3]), random(3, [80, 64, 3, 3]), random(4, [80, 272, 3, 3]), random(5, [16, 272, 3, 3])]
             .map(|weight| weight.require_grad());
+    let kernels = random(10, [272, 1, 5, 5]).require_grad();
+    let point = random(11, [272, 272, 1, 1]).require_grad();
     let vector = |seed| tensor(&numbers(seed, 80), [80], &device).require_grad();
     let (bias, gamma, beta) = (vector(6), vector(7), vector(8));
     let [first, second, third, fourth] = weights.clone();
     let y = conv3x3(x.clone(), first, None);
     let y = conv3x3(y, second, Some(bias.clone()));
-    let (y, mean, var) = batch_norm_train(y, gamma.clone(), beta.clone(), 1e-5, true);
+    let (y, mean, var) = batch_norm_train(y, gamma.clone(), beta.clone(), 1e-5, Activation::Relu6);
     let y = conv_transpose3x3(max_pool2x2(y).0, third, None);
+    let y = depthwise(y, kernels.clone(), 2);
+    let y = conv2d_same_activated(y, point.clone(), tensor(&numbers(12, 272), [272], &device), 1, Activation::Relu6);
     let y = conv2d(y, fourth, None, 2, 1);
     let loss = (y.clone() * random(9, y.dims())).sum();
     let grads = loss.backward();
     let mut results = vec![values(y), values(mean), values(var), values(x.grad(&grads).unwrap())];
-    results.extend(weights.iter().map(|weight| values(weight.grad(&grads).unwrap())));
+    results.extend(weights.iter().chain([&kernels, &point]).map(|weight| values(weight.grad(&grads).unwrap())));
     results.extend([bias, gamma, beta].iter().map(|vector| values(vector.grad(&grads).unwrap())));
     results
 }

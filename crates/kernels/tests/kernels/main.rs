@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod chains;
 mod convolutions;
 mod determinism;
 mod norm;
@@ -9,3 +10,4 @@ mod optimizer;
 mod pools;
 mod reference;
 mod residual;
+mod same;

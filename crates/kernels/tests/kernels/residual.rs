@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use proptest::prelude::*;
-use sporeprint_kernels::{add_relu, conv3x3, fork};
+use sporeprint_kernels::{add, add_relu, conv3x3, fork};
 
 use crate::reference::{assert_close, device, numbers, tensor, values};
 
@@ -40,6 +40,29 @@ proptest! {
             assert_close(name, found, &wide(expected), 1e-6);
         }
     }
+}
+
+#[test]
+fn a_sum_hands_its_gradient_to_both_summands() {
+    let device = device();
+    let shape = [2, 19, 3, 5];
+    let of = |seed| tensor(&numbers(seed, 570), shape, &device);
+    let (a, b, g) = (of(1).require_grad(), of(2).require_grad(), of(3));
+    let y = add(a.clone(), b.clone());
+    let grads = (y.clone() * g.clone()).sum().backward();
+    assert_eq!(values(y.inner()), values((a.clone() + b.clone()).inner()));
+    for summand in [a, b] {
+        assert_eq!(values(summand.grad(&grads).unwrap()), values(g.clone().inner()));
+    }
+}
+
+#[test]
+fn summing_a_map_with_itself_leaves_it_as_it_was() {
+    let x = tensor(&numbers(1, 160), [1, 10, 4, 4], &device());
+    let before = values(x.clone());
+    let twice: Vec<f32> = before.iter().map(|x| 2.0 * x).collect();
+    assert_eq!(values(add(x.clone(), x.clone())), twice);
+    assert_eq!(values(x), before);
 }
 
 #[test]

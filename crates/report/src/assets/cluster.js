@@ -7,7 +7,7 @@
     if (!cluster) return;
     const images = Array.from(SP.order.subarray(cluster.start, cluster.start + cluster.size));
     document.title = `${SP.clusterName(cluster.id)} · ${SP.title}`;
-    SP.by("title").textContent = SP.clusterName(cluster.id);
+    SP.by("title").replaceChildren(...SP.clusterTitle(cluster.id));
     SP.by("medoid").replaceChildren(SP.el("a", { class: "shot", href: `similar.html#${cluster.medoid}`, "aria-label": "Medoid, the most typical image" }, SP.thumb(cluster.medoid, Math.max(128, Math.min(SP.sheet.cell, 200)))));
     const share = 100 * cluster.size / SP.n;
     const facts = [["Images", `${cluster.size.toLocaleString("en")}, ${share < 10 ? share.toFixed(1) : share.toFixed(0)} % of all`]];
@@ -21,7 +21,7 @@
     }
     SP.by("facts").replaceChildren(...facts.map(([term, text]) => SP.el("div", {}, SP.el("dt", {}, term), SP.el("dd", {}, text))));
     const near = cluster.nearest.map((id) => SP.clusterById.get(id)).filter(Boolean);
-    SP.by("near").replaceChildren(...near.map((other) => SP.el("li", {}, SP.el("a", { href: `#${other.id}` }, SP.thumb(other.medoid, 96), SP.el("span", {}, SP.clusterName(other.id), SP.el("br"), SP.el("small", {}, SP.count(other.size, "image")))))));
+    SP.by("near").replaceChildren(...near.map((other) => SP.el("li", {}, SP.el("a", { href: `#${other.id}` }, SP.thumb(other.medoid, 96), SP.el("span", {}, ...SP.clusterTitle(other.id), SP.el("br"), SP.el("small", {}, SP.count(other.size, "image")))))));
     SP.by("near-box").hidden = near.length === 0;
     const step = (by) => SP.clusters[(cluster.rank + by + SP.clusters.length) % SP.clusters.length].id;
     for (const [id, by] of [["before", -1], ["after", 1]]) SP.by(id).setAttribute("aria-label", `${by < 0 ? "Larger" : "Smaller"}: ${SP.clusterName(step(by))}`);

@@ -53,10 +53,16 @@ SP.allNames = async () => {
 };
 
 /* -- words and elements -- */
-/* The nearest of the words that somebody gave stands behind the number; two clusters may share a word. */
+/* A name stands behind the number; two clusters may share one. */
 SP.clusterName = (id) => {
   const cluster = SP.clusterById.get(id);
   return id < 0 ? "Noise" : cluster && cluster.name ? `Cluster ${id}: ${cluster.name}` : `Cluster ${id}`;
+};
+/* The same as elements: a name that nobody gave is lighter, and says so. */
+SP.clusterTitle = (id) => {
+  const cluster = SP.clusterById.get(id);
+  if (id < 0 || !cluster || !cluster.name || !cluster.suggested) return [SP.clusterName(id)];
+  return [`Cluster ${id}: `, SP.el("em", { class: "suggested", title: "suggested by the encoder's classifier; sporeprint rename RUN CLUSTER NAME gives another" }, cluster.name)];
 };
 SP.labelName = (i) => (SP.label[i] < 0 ? "" : SP.labels[SP.label[i]]);
 SP.count = (n, one, many) => `${n.toLocaleString("en")} ${n === 1 ? one : many || one + "s"}`;
@@ -150,7 +156,7 @@ SP.clusterCard = (cluster, width) => {
   const grid = SP.el("div", { class: "rest", style: { gridTemplateColumns: `repeat(2, ${small}px)` } }, ...rest.map((i, at) => picture(i, at + 1, small)));
   return SP.el("a", { class: "cluster-card", href: `cluster.html#${cluster.id}` },
     SP.el("div", { class: "pictures", style: { height: `${big}px` } }, picture(cluster.medoid, 0, big), grid),
-    SP.el("h3", {}, SP.clusterName(cluster.id), SP.el("span", {}, SP.count(cluster.size, "image"))),
+    SP.el("h3", {}, SP.el("b", {}, ...SP.clusterTitle(cluster.id)), SP.el("span", {}, SP.count(cluster.size, "image"))),
     SP.el("p", {}, words.join(" · ")));
 };
 

@@ -21,7 +21,7 @@
     SP.by("title").textContent = name;
     const fact = (term, ...children) => SP.el("div", {}, SP.el("dt", {}, term), SP.el("dd", {}, ...children));
     SP.by("facts").replaceChildren(...[
-      SP.clusters.length ? fact("Cluster", SP.el("a", { href: `cluster.html#${SP.cluster[i]}` }, SP.clusterName(SP.cluster[i])), cluster ? ` of ${SP.count(cluster.size, "image")}` : "") : null,
+      SP.clusters.length ? fact("Cluster", SP.el("a", { href: `cluster.html#${SP.cluster[i]}` }, ...SP.clusterTitle(SP.cluster[i])), cluster ? ` of ${SP.count(cluster.size, "image")}` : "") : null,
       cluster && cluster.id >= 0 ? fact("Distance", `${SP.figure(SP.distance[i])} from the centre, ${SP.figure(SP.margin[i])} more to the next cluster`) : null,
       cluster ? fact("Oddness", `${SP.figure(SP.outlier[i])}${SP.isOdd(i) ? ", odd" : ""} (1 and more is odd)`) : null,
       SP.labelName(i) ? fact("Label", SP.labelName(i)) : null,

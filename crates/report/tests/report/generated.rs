@@ -7,8 +7,8 @@ use image::{Rgb, RgbImage};
 use sporeprint_report::{Picture, ReportData};
 use sporeprint_run::config::{Architecture, CodeKind, EncoderConfig, ImagesConfig, Labels, RunConfig};
 use sporeprint_run::tables::{
-    Assignment, Choice, ClusterRow, ImageRow, ImageStatus, KCurve, KPoint, LogLine, NameRow, NeighborTable, Quality,
-    SkippedRow, write_assignments, write_choice, write_clusters, write_images, write_k_curve, write_names,
+    Assignment, Choice, ClusterRow, ImageRow, ImageStatus, KCurve, KPoint, LogLine, NameOrigin, NameRow, NeighborTable,
+    Quality, SkippedRow, write_assignments, write_choice, write_clusters, write_images, write_k_curve, write_names,
     write_neighbors, write_quality, write_skipped,
 };
 use sporeprint_run::{RunDir, write_npy};
@@ -124,7 +124,7 @@ impl GeneratedRun {
             ],
             assignments,
             clusters,
-            names: vec![name_row(0, "fly agaric & <b>friends</b>")],
+            names: vec![name_row(0, "fly agaric & <b>friends</b>"), suggested_row(1, "mushroom")],
             neighbors: Some(NeighborTable { k, indices, similarities }),
             map: Some(map),
             metrics: metrics(),
@@ -311,14 +311,24 @@ pub(crate) fn picture(index: usize, kind: usize, side: u32) -> Picture<'static> 
     Picture { width: side, height: side, data: drawn.into_raw().into() }
 }
 
+fn suggested_row(cluster: i32, name: &str) -> NameRow {
+    let suggestion = Some(name.to_owned());
+    let row = NameRow { suggestion, suggestion_share: Some(0.6), ..NameRow::unnamed(cluster, 40) };
+    row.called(None).expect("a suggestion")
+}
+
 fn name_row(cluster: i32, name: &str) -> NameRow {
     NameRow {
         cluster,
         size: 40,
         name: name.to_owned(),
-        similarity: 0.27,
-        share: 0.8,
-        distinctive: name.to_owned(),
-        others: "puffball; morel".to_owned(),
+        origin: NameOrigin::Words,
+        word: Some(name.to_owned()),
+        similarity: Some(0.27),
+        share: Some(0.8),
+        distinctive: Some(name.to_owned()),
+        others: Some("puffball; morel".to_owned()),
+        suggestion: Some("mushroom".to_owned()),
+        suggestion_share: Some(0.6),
     }
 }

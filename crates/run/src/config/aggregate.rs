@@ -74,6 +74,19 @@ pub enum NormStatistics {
     Choose,
 }
 
+/// Where the clusterings that give close neighbours are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum CloseIn {
+    /// The bank's rows as they are, as published.
+    #[default]
+    Bank,
+    /// UMAP of the bank, made anew each time: fewer and righter close neighbours, where the codes know what is alike. Folders of more
+    /// than 20 000 images take the bank.
+    Umap,
+}
+
 /// When close neighbours and targets are computed anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -122,7 +135,11 @@ pub struct AggregateConfig {
     pub mixing_rate: f32,
     /// Background neighbours, the paper's k; unset: a quarter of the images.
     pub background_neighbors: Option<usize>,
-    /// Centroids of each clustering, the paper's m; unset: as many as give an overlap near a tenth, measured.
+    /// Where the clusterings are made.
+    pub close_in: CloseIn,
+    /// Share of the background neighbours that should be close ones.
+    pub overlap: f64,
+    /// Centroids of each clustering, the paper's m; unset: as many as give that overlap, measured.
     pub centroids: Option<usize>,
     /// Clusterings, the paper's H.
     pub clusterings: usize,

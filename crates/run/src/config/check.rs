@@ -47,19 +47,13 @@ impl RunConfig {
     /// The weights that come with the program are of one network.
     fn check_built_in(&self) -> Result<(), ConfigError> {
         let own = EncoderConfig::built_in();
-        let EncoderConfig { architecture, width, stem, .. } = self.encoder;
-        let hint = "leave `encoder.architecture`, `encoder.width` and `encoder.stem` out, or take `weights = none`";
+        let EncoderConfig { architecture, width, .. } = self.encoder;
+        let hint = "leave `encoder.architecture` and `encoder.width` out, or take `weights = none`";
         let expected = |what: String| format!("{what}, as the built-in weights have it");
         let name = own.architecture.name();
-        check(
-            architecture == own.architecture,
-            "encoder.architecture",
-            architecture,
-            &expected(name.to_owned()),
-            hint,
-        )?;
-        check(width == own.width, "encoder.width", width, &expected(own.width.to_string()), hint)?;
-        check(stem == own.stem, "encoder.stem", format!("{stem:?}"), &expected("small-strided".to_owned()), hint)
+        let is_own = architecture == own.architecture;
+        check(is_own, "encoder.architecture", architecture, &expected(name.to_owned()), hint)?;
+        check(width == own.width, "encoder.width", width, &expected(own.width.to_string()), hint)
     }
 
     fn check_pretrain(&self) -> Result<(), ConfigError> {
@@ -75,6 +69,8 @@ impl RunConfig {
         positive("aggregate.temperature", a.temperature.unwrap_or(1.0), "the paper takes 0.07")?;
         share("aggregate.mixing_rate", a.mixing_rate, "the paper takes 0.5")?;
         share("aggregate.largest_close", a.largest_close, "0.3 is usual")?;
+        let overlap = a.overlap;
+        check(overlap > 0.0 && overlap < 1.0, "aggregate.overlap", overlap, "over 0, under 1", "0.05 to 0.1 is usual")?;
         at_least(1, "aggregate.clusterings", a.clusterings, "3 to 10 are usual")?;
         at_least(1, "aggregate.clustering_rounds", a.clustering_rounds, "20 is usual")?;
         let (Refresh::Epochs(every) | Refresh::Steps(every)) = a.refresh;

@@ -14,6 +14,7 @@ mod recipe;
 mod resolve;
 mod schedule;
 mod sgd;
+mod teacher;
 mod train_encoder;
 mod unheard;
 mod weights_source;
@@ -26,19 +27,23 @@ use sporeprint_images::{CacheConfig, CodeView, Factor, ViewConfig, content_hash}
 use crate::Stage;
 use error::check;
 
-pub use aggregate::{AggregateConfig, BankStart, HeadStart, NoRefresh, NormStatistics, Objective, Refresh, Variant};
+pub use aggregate::{
+    AggregateConfig, BankStart, CloseIn, HeadStart, NoRefresh, NormStatistics, Objective, Refresh, Variant,
+};
 pub use cluster::{ClusterConfig, ClusterCount, Geometry, HeadObjective, Method, NoClusterCount, Space};
 pub use codes::CodeKind;
 pub use error::{ConfigError, Unheard};
 pub use frozen::{FrozenConfig, OnnxConfig, PixelsConfig, SimpleConfig, TokenCode, VisionTransformerConfig};
 pub use names::setting_names;
 pub use network::{
-    Architecture, EncoderConfig, Family, Merge, NetworkError, RESNET18, RESNET34, RESNET50, ResNetPlan, Stem, VGG11,
-    VGG13, VGG16, VGG19, VggStage, scaled,
+    Architecture, EFFICIENTNET_LITE0, EFFICIENTNET_LITE1, EFFICIENTNET_LITE2, EFFICIENTNET_LITE3, EFFICIENTNET_LITE4,
+    EfficientNetPlan, EncoderConfig, Family, Merge, MobileStage, NetworkError, Normalization, RESNET18, RESNET34,
+    RESNET50, ResNetPlan, Stem, VGG11, VGG13, VGG16, VGG19, VggStage, scaled,
 };
 pub use overlay::Overlay;
 pub use schedule::{LearningRate, Schedule};
 pub use sgd::{Decay, SgdConfig, SgdSettings};
+pub use teacher::TeacherConfig;
 pub use train_encoder::TrainEncoderConfig;
 pub use weights_source::WeightsSource;
 

@@ -3,7 +3,7 @@
 //! Chosen by trials on two of the labelled sets; `benches/RESULTS.md` has every step of it.
 
 use super::{
-    AggregateConfig, Architecture, BankStart, ClusterConfig, Decay, EncoderConfig, HeadStart, ImagesConfig,
+    AggregateConfig, Architecture, BankStart, CloseIn, ClusterConfig, Decay, EncoderConfig, HeadStart, ImagesConfig,
     NormStatistics, Objective, PretrainConfig, Refresh, RunConfig, SgdSettings, Variant, WeightsSource,
 };
 use sporeprint_images::ViewConfig;
@@ -53,6 +53,8 @@ impl AggregateConfig {
             temperature: None,
             mixing_rate: 0.5,
             background_neighbors: None,
+            close_in: CloseIn::Bank,
+            overlap: 0.10,
             centroids: None,
             clusterings: 3,
             clustering_rounds: 20,
@@ -110,8 +112,7 @@ fn small_network() -> EncoderConfig {
 }
 
 impl Default for RunConfig {
-    /// The settings of a run without any: fine-tuning of the encoder that comes with the program. Its batch norms keep their
-    /// statistics: it has seen blurred views, so that even enlarged and blurred folders lose by others (`benches/RESULTS.md`).
+    /// The settings of a run without any: the codes of the encoder that comes with the program, untouched.
     fn default() -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -122,7 +123,8 @@ impl Default for RunConfig {
             weights: WeightsSource::BuiltIn,
             // What it learns does not help the codes of a folder of thousands (`benches/RESULTS.md`).
             pretrain: PretrainConfig { epochs: 0, ..PretrainConfig::default() },
-            aggregate: AggregateConfig::default(),
+            // Training takes ten times as long as all else and is left aside on most folders: who wants it says so.
+            aggregate: AggregateConfig { epochs: 0, ..AggregateConfig::default() },
             views: ViewConfig::default(),
             code_views: 3,
             ignore: Vec::new(),
@@ -132,9 +134,19 @@ impl Default for RunConfig {
 }
 
 impl Default for AggregateConfig {
-    /// As [`RunConfig::default`] has it.
+    /// As [`RunConfig::default`] has it: few steps and small ones, and close neighbours that are few and right, since the codes
+    /// know so much that wrong ones cost more than right ones bring.
     fn default() -> Self {
-        Self { norm: NormStatistics::Frozen, ..Self::fine_tuning() }
+        let usual = Self::fine_tuning();
+        Self {
+            epochs: 5,
+            batch_size: 32,
+            sgd: SgdSettings { learning_rate: 0.005, weight_decay: 1e-4, ..usual.sgd },
+            close_in: CloseIn::Umap,
+            overlap: 0.045,
+            norm: NormStatistics::Frozen,
+            ..usual
+        }
     }
 }
 
@@ -159,8 +171,7 @@ impl RunConfig {
     /// These settings for an architecture that is asked for: built as published, a VGG with its auto-encoder first.
     #[must_use]
     pub fn as_published(self, architecture: Architecture) -> Self {
-        let image_size = self.encoder.image_size;
-        let encoder = EncoderConfig { architecture, image_size, ..EncoderConfig::default() };
+        let encoder = EncoderConfig::published(architecture);
         let mut pretrain = PretrainConfig::default();
         if !architecture.has_decoder() {
             pretrain.epochs = 0;

@@ -4,12 +4,15 @@ use toml::{Table, Value};
 
 use super::overlay::{difference, get, merge, remove, set};
 use super::unheard::refuse_unheard;
-use super::{Architecture, ConfigError, EncoderConfig, FrozenConfig, Overlay, RunConfig, WeightsSource};
+use super::{
+    AggregateConfig, Architecture, ConfigError, EncoderConfig, FrozenConfig, Overlay, RunConfig, WeightsSource,
+};
 
 impl RunConfig {
     /// The settings of a run by what a file and flags give; what neither gives follows from both together.
     ///
-    /// They decide where the network starts, and with that the recipe: [`RunConfig::default`] where nothing is said of the network;
+    /// They decide where the network starts, and with that the recipe: [`RunConfig::default`] where nothing is said of the network,
+    /// trained by [`AggregateConfig::default`] where a setting of that training is given;
     /// [`from_scratch`](Self::from_scratch) where its shape is given or `weights` is `none`; [`from_weights`](Self::from_weights)
     /// where `weights` is a file; and the network as published where `encoder.architecture` names one, which may be one that is
     /// never trained (see [`FrozenConfig::NAMES`]). The file is laid over that, the flags over the file.
@@ -105,11 +108,21 @@ fn base_of(layers: &[&Overlay]) -> Result<RunConfig, ConfigError> {
         Some(name) if FrozenConfig::by_name(name).is_none() => Some(name.parse::<Architecture>()?),
         _ => None,
     };
-    let shaped = ["encoder.architecture", "encoder.width", "encoder.stem", "frozen.kind"];
-    let is_shaped = shaped.iter().any(|path| last(path).is_some());
+    // The network that comes with the program is no other by its own name.
+    let is_named = architecture.is_some_and(|name| name != EncoderConfig::built_in().architecture);
+    let is_frozen = architecture.is_none() && last("encoder.architecture").is_some();
+    let shaped = ["encoder.width", "encoder.stem", "frozen.kind"];
+    let is_shaped = is_named || is_frozen || shaped.iter().any(|path| last(path).is_some());
+    let default = || {
+        let usual = RunConfig::default();
+        if !layers.iter().any(|layer| layer.asks_for_training()) {
+            return usual;
+        }
+        RunConfig { aggregate: AggregateConfig::default(), ..usual }
+    };
     let base = match last("weights").and_then(Value::as_str) {
-        Some("builtin") => return Ok(RunConfig::default()),
-        None if !is_shaped => return Ok(RunConfig::default()),
+        Some("builtin") => return Ok(default()),
+        None if !is_shaped => return Ok(default()),
         None | Some("none") => RunConfig::from_scratch(),
         Some(_) => RunConfig::from_weights(),
     };
@@ -120,6 +133,14 @@ fn base_of(layers: &[&Overlay]) -> Result<RunConfig, ConfigError> {
 }
 
 impl Overlay {
+    /// Whether a setting is given that only training over the bank hears: who names a learning rate wants one.
+    fn asks_for_training(&self) -> bool {
+        // These decide without training too: which codes, which statistics, images at a time, and whether there is any.
+        const OTHERS: [&str; 4] = ["codes", "norm", "epochs", "batch_size"];
+        let aggregate = self.given.get("aggregate").and_then(Value::as_table);
+        aggregate.is_some_and(|given| given.keys().any(|name| !OTHERS.contains(&name.as_str())))
+    }
+
     /// Of what a run wrote out, what differs from the start that it says it had; anything else as it is.
     fn decided(&self) -> Result<Self, ConfigError> {
         if !self.is_written_out {
@@ -133,6 +154,10 @@ impl Overlay {
         whole.unset.extend(difference(&table(&base), &self.given).unset);
         let config = base.overlaid(&whole, &base)?;
         let mut found = difference(&table(&base), &table(&config));
+        if found.asks_for_training() {
+            // A run of no epochs may have settings of training all the same, which nobody asked for it.
+            found.set("aggregate.epochs", config.aggregate.epochs as i64);
+        }
         merge(&mut found.given, &start.given);
         Ok(found)
     }

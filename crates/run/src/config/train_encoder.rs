@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::error::check;
 use super::overlay::merge;
-use super::{Architecture, ConfigError, EncoderConfig, Overlay, SgdSettings, Stem};
+use super::{Architecture, ConfigError, EncoderConfig, Overlay, SgdSettings, Stem, TeacherConfig, WeightsSource};
 use sporeprint_images::ViewConfig;
 
-/// How an encoder is trained with labels.
+/// How an encoder is trained with labels, or by a teacher.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainEncoderConfig {
@@ -15,6 +15,11 @@ pub struct TrainEncoderConfig {
     pub seed: u64,
     /// The network; its head is set by the number of classes and taken off at the end.
     pub encoder: EncoderConfig,
+    /// Where its first weights come from.
+    pub weights: WeightsSource,
+    /// The encoder that takes the place of labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<TeacherConfig>,
     /// Passes over all images.
     pub epochs: usize,
     /// Images per step.
@@ -53,6 +58,8 @@ impl Default for TrainEncoderConfig {
                 stem: Stem::SmallStrided,
                 ..EncoderConfig::default()
             },
+            weights: WeightsSource::None,
+            teacher: None,
             epochs: 40,
             batch_size: 128,
             sgd: SgdSettings { weight_decay: 5e-4, warm_up: 1.0, ..SgdSettings::new(0.1) },
@@ -86,7 +93,15 @@ impl TrainEncoderConfig {
     /// - a setting that does not exist or has another type
     pub fn with(&self, given: &Overlay) -> Result<Self, ConfigError> {
         let mut settings = toml::Table::try_from(self).expect("settings are plain values, which TOML has words for");
-        merge(&mut settings, &given.given);
+        let mut given = given.given.clone();
+        // Settings of a teacher go over those that are there, like those of any other table.
+        if let (Some(toml::Value::Table(teacher)), Some(toml::Value::Table(there))) =
+            (given.get("teacher"), settings.get_mut("teacher"))
+        {
+            there.extend(teacher.clone());
+            given.remove("teacher");
+        }
+        merge(&mut settings, &given);
         Ok(settings.try_into()?)
     }
 
@@ -106,7 +121,10 @@ impl TrainEncoderConfig {
     /// The first setting that cannot work, with what would.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.encoder.check()?;
-        EncoderConfig { image_size: self.small_size, ..self.encoder.clone() }.check()?;
+        match &self.teacher {
+            Some(teacher) => teacher.check(&self.encoder)?,
+            None => EncoderConfig { image_size: self.small_size, ..self.encoder.clone() }.check()?,
+        }
         check(self.epochs >= 1, "epochs", self.epochs, "1 or more", "40 is a good start")?;
         check(self.batch_size >= 2, "batch_size", self.batch_size, "2 or more", "128 is usual")?;
         let rate = self.sgd.learning_rate;

@@ -58,7 +58,9 @@ const RULES: &[Rule] = &[
         &["encoder.stem"],
         |config| match config.encoder.architecture.family() {
             Family::ResNet(_) => None,
-            Family::Vgg(_) => Some(format!("a {} has no choice of it", config.encoder.architecture)),
+            Family::Vgg(_) | Family::EfficientNet(_) => {
+                Some(format!("{} has no choice of it", config.encoder.architecture))
+            }
         },
         "name a ResNet, such as `encoder.architecture = resnet18`",
     ),
@@ -66,7 +68,7 @@ const RULES: &[Rule] = &[
         &["pretrain"],
         |config| {
             let name = config.encoder.architecture;
-            (!name.has_decoder()).then(|| format!("an auto-encoder needs pooling indices, which a {name} has not"))
+            (!name.has_decoder()).then(|| format!("an auto-encoder needs pooling indices, which {name} has not"))
         },
         "name a VGG, such as `encoder.architecture = vgg16-bn`; `weights = none` without a name takes a small one",
     ),
@@ -103,6 +105,8 @@ const RULES: &[Rule] = &[
     rule(
         &[
             "aggregate.background_neighbors",
+            "aggregate.close_in",
+            "aggregate.overlap",
             "aggregate.centroids",
             "aggregate.clusterings",
             "aggregate.clustering_rounds",

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use arrow_array::types::{Float32Type, Int32Type, UInt8Type, UInt32Type};
-use arrow_array::{ArrayRef, PrimitiveArray, StringArray, UInt32Array};
+use arrow_array::{ArrayRef, Float32Array, PrimitiveArray, StringArray, UInt32Array};
 use serde::Serialize;
 
 use super::TableError;
@@ -123,6 +123,24 @@ impl Cell for Option<u32> {
 
     fn parsed(cell: &str) -> Result<Self, &'static str> {
         if cell.is_empty() { Ok(None) } else { u32::parsed(cell).map(Some) }
+    }
+}
+
+impl Cell for Option<f32> {
+    fn array<'a>(cells: impl Iterator<Item = &'a Self>) -> ArrayRef {
+        Arc::new(cells.copied().collect::<Float32Array>())
+    }
+
+    fn read(table: &Columns<'_>, name: &str) -> Result<Vec<Self>, TableError> {
+        table.optional_numbers::<Float32Type>(name)
+    }
+
+    fn written(&self) -> CsvCell<'_> {
+        self.as_ref().map_or(CsvCell::Nothing, f32::written)
+    }
+
+    fn parsed(cell: &str) -> Result<Self, &'static str> {
+        if cell.is_empty() { Ok(None) } else { f32::parsed(cell).map(Some) }
     }
 }
 

@@ -25,7 +25,7 @@ pub use embeddings::write_embeddings;
 pub use error::TableError;
 pub use images::{ImageRow, ImageStatus, SkippedRow, read_images, read_skipped, write_images, write_skipped};
 pub use metrics::{LogLine, MetricsLog, read_metrics};
-pub use names::{NameRow, read_names, write_names};
+pub use names::{NameOrigin, NameRow, read_names, write_names};
 pub use neighbors::{NeighborTable, read_neighbors, write_neighbors};
 pub use quality::{
     Choice, KCurve, KPoint, Quality, read_choice, read_k_curve, read_quality, write_choice, write_k_curve,

@@ -106,6 +106,8 @@ mod tests {
     #[test]
     fn images_are_encoded_once_for_each_kind_of_codes_and_view() {
         let mut run = RunConfig::default();
+        assert_eq!(passes(&run), 3);
+        run.aggregate.epochs = 5;
         // Untouched, backbone and head over three views; the bank and its head.
         assert_eq!(passes(&run), 3 * 3 + 2);
         run.aggregate.norm = NormStatistics::Adapted;

@@ -127,7 +127,8 @@ impl<'a> Bench<'a> {
         let (prepared, items) = (encoder.prepare(), run.aggregate.batch_size);
         let images: Vec<u32> = (0..items as u32).collect();
         let seconds = self.median(|| {
-            let pixels = batch::load(&self.cache, &images, Source::Fixed(CodeView::WHOLE), &Device::flex());
+            let whole = Source::Fixed(CodeView::WHOLE);
+            let pixels = batch::load(&self.cache, &images, whole, run.encoder.normalization(), &Device::flex());
             drop(prepared.codes(pixels).into_data());
             Ok(())
         })?;

@@ -17,7 +17,7 @@ pub trait BuildEncoder {
     ///
     /// # Errors
     /// - as [`EncoderConfig::check`]
-    /// - a network without pooling indices (ResNet)
+    /// - a network without pooling indices, which only a VGG has
     fn init_auto_encoder(&self, device: &Device, seed: u64) -> Result<AutoEncoder, NetworkError>;
 }
 

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
-use sporeprint_kernels as kernels;
+use sporeprint_kernels::{self as kernels, Activation};
 
 use super::init::Generator;
 use super::layers::{BatchNorm, BatchStatistics, Conv, Mode, Pass};
@@ -71,7 +71,7 @@ impl Decoder {
             for layer in layers.by_ref().take(stage.depth) {
                 x = layer.conv.forward_transposed(x);
                 if let Some(norm) = &layer.norm {
-                    x = norm.forward(x, true, &mut pass);
+                    x = norm.forward(x, Activation::Relu, &mut pass);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
-use sporeprint_kernels as kernels;
+use sporeprint_kernels::{self as kernels, Activation};
 
 use super::init::Generator;
 
@@ -33,7 +33,7 @@ pub struct BatchStatistics {
 /// One forward pass: its mode, and the statistics gathered so far in the order of the layers.
 #[derive(Debug)]
 pub(crate) struct Pass {
-    mode: Mode,
+    pub(crate) mode: Mode,
     pub(crate) statistics: Vec<BatchStatistics>,
 }
 
@@ -61,6 +61,14 @@ impl Conv {
             weight: trained(generator.normal(shape.iter().product(), deviation), shape, device),
             bias: bias.then(|| trained(vec![0.0; n_out], [n_out], device)),
         }
+    }
+
+    /// One filter for each channel, normal of variance `2 / (k * k)`, without a bias: what
+    /// [`init`](Self::init) is for an ordinary convolution, since a filter sends its values to one channel only.
+    pub(crate) fn init_depthwise(n_channels: usize, kernel: usize, generator: &mut Generator, device: &Device) -> Self {
+        let deviation = (2.0 / (kernel * kernel) as f64).sqrt();
+        let shape = [n_channels, 1, kernel, kernel];
+        Self { weight: trained(generator.normal(shape.iter().product(), deviation), shape, device), bias: None }
     }
 
     /// Uniform weights and bias within `1 / sqrt(9 * n_out)`: PyTorch's choice for a transposed convolution.
@@ -99,15 +107,24 @@ pub struct BatchNorm {
     pub(crate) bias: Param<Tensor<1>>,
     pub(crate) running_mean: Param<Tensor<1>>,
     pub(crate) running_var: Param<Tensor<1>>,
+    /// Added to the variance.
+    #[module(skip)]
+    pub(crate) epsilon: f64,
 }
 
 impl BatchNorm {
     pub(crate) fn init(n_channels: usize, device: &Device) -> Self {
+        Self::with_epsilon(n_channels, EPSILON, device)
+    }
+
+    /// With another addition to the variance than PyTorch's.
+    pub(crate) fn with_epsilon(n_channels: usize, epsilon: f64, device: &Device) -> Self {
         Self {
             weight: trained(vec![1.0; n_channels], [n_channels], device),
             bias: trained(vec![0.0; n_channels], [n_channels], device),
             running_mean: kept(vec![0.0; n_channels], [n_channels], device),
             running_var: kept(vec![1.0; n_channels], [n_channels], device),
+            epsilon,
         }
     }
 
@@ -117,27 +134,33 @@ impl BatchNorm {
         container.strip_prefix("Struct:") == std::any::type_name::<Self>().rsplit("::").next()
     }
 
-    /// Normalises, then cuts at zero if `relu`. In training it adds its statistics to the pass.
+    /// Normalises, then applies the activation. In training it adds its statistics to the pass.
     ///
     /// # Panics
     /// - in training, if a channel has a single value: its variance does not exist (PyTorch refuses too)
-    pub(crate) fn forward(&self, x: Tensor<4>, relu: bool, pass: &mut Pass) -> Tensor<4> {
+    pub(crate) fn forward(&self, x: Tensor<4>, activation: Activation, pass: &mut Pass) -> Tensor<4> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
         match pass.mode {
             Mode::Evaluate => {
                 let (mean, variance) = (self.running_mean.val(), self.running_var.val());
-                kernels::batch_norm_eval(x, weight, bias, mean, variance, EPSILON, relu)
+                kernels::batch_norm_eval(x, weight, bias, mean, variance, self.epsilon, activation)
             }
             Mode::Train => {
                 let [batch, _, height, width] = x.dims();
                 let count = batch * height * width;
                 assert!(count > 1, "batch norm in training needs more than one value per channel, found {count}");
-                let (y, mean, variance) = kernels::batch_norm_train(x, weight, bias, EPSILON, relu);
+                let (y, mean, variance) = kernels::batch_norm_train(x, weight, bias, self.epsilon, activation);
                 let unbiased = variance.without_autodiff() * (count as f64 / (count - 1) as f64);
                 pass.statistics.push(BatchStatistics { mean: mean.without_autodiff(), variance: unbiased });
                 y
             }
         }
+    }
+
+    /// Weight and bias of the convolution before it that together do what it does with its running statistics.
+    pub(crate) fn folded_into(&self, weight: Tensor<4>) -> (Tensor<4>, Tensor<1>) {
+        let (mean, variance) = (self.running_mean.val(), self.running_var.val());
+        kernels::fold_batch_norm(weight, self.weight.val(), self.bias.val(), mean, variance, self.epsilon)
     }
 
     /// `running = (1 - momentum) * running + momentum * batch`
@@ -162,6 +185,22 @@ impl Linear {
             weight: trained(generator.uniform(n_in * n_out, bound), [n_out, n_in], device),
             bias: trained(generator.uniform(n_out, bound), [n_out], device),
         }
+    }
+
+    /// Numbers that come out.
+    pub(crate) fn n_out(&self) -> usize {
+        self.weight.dims()[0]
+    }
+
+    /// As [`forward`](Self::forward), of plain rows and outside the graph.
+    pub(crate) fn of_rows(&self, rows: &[f32]) -> Vec<f32> {
+        let [n_out, n_in] = self.weight.dims();
+        let n = rows.len() / n_in;
+        let mut out = crate::encoder::values(self.bias.val()).repeat(n);
+        let weight = crate::encoder::values(self.weight.val());
+        let weight = kernels::Matrix::new(&weight, n_out, n_in, n_in).transposed();
+        kernels::matrix_product(&mut out, n_out, kernels::Matrix::new(rows, n, n_in, n_in), weight, 1.0, true);
+        out
     }
 
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
@@ -194,6 +233,7 @@ fn blend(running: &mut Param<Tensor<1>>, batch: &Tensor<1>, momentum: f64) {
 mod tests {
     use burn::tensor::{Device, Tensor, TensorData};
     use serde_json::Value;
+    use sporeprint_kernels::Activation;
 
     use super::{BatchNorm, EPSILON, MOMENTUM, Mode, Pass, trained};
 
@@ -224,7 +264,7 @@ mod tests {
 
         let x1 = tensor("x1").require_grad();
         let mut pass = Pass::new(Mode::Train);
-        let y1 = norm.forward(x1.clone(), false, &mut pass);
+        let y1 = norm.forward(x1.clone(), Activation::None, &mut pass);
         let gradients = (y1.clone() * tensor("upstream")).sum().backward();
         check(&fixture, "y1", y1);
         check(&fixture, "grad_x1", x1.grad(&gradients).expect("x requires it"));
@@ -235,10 +275,10 @@ mod tests {
         check(&fixture, "running_var1", norm.running_var.val());
 
         let mut pass = Pass::new(Mode::Train);
-        check(&fixture, "y2", norm.forward(tensor("x2"), false, &mut pass));
+        check(&fixture, "y2", norm.forward(tensor("x2"), Activation::None, &mut pass));
         norm.absorb(&pass.statistics[0], MOMENTUM);
         check(&fixture, "running_mean2", norm.running_mean.val());
         check(&fixture, "running_var2", norm.running_var.val());
-        check(&fixture, "y_eval_x1", norm.forward(tensor("x1"), false, &mut Pass::new(Mode::Evaluate)));
+        check(&fixture, "y_eval_x1", norm.forward(tensor("x1"), Activation::None, &mut Pass::new(Mode::Evaluate)));
     }
 }

@@ -7,6 +7,7 @@
 mod build;
 mod data;
 mod decoder;
+mod efficientnet;
 mod frozen;
 mod init;
 mod layers;
@@ -28,6 +29,7 @@ pub use build::BuildEncoder;
 pub use data::{ImportError, NamedTensor, export, import};
 pub(crate) use data::{Path, values};
 pub use decoder::{Decoded, Decoder};
+pub use efficientnet::EfficientNet;
 pub use frozen::{FrozenEncoder, FrozenError, OpenFrozen, Pixels, Simple, onnx_runtime};
 pub(crate) use init::Generator;
 pub(crate) use layers::trained;
@@ -38,7 +40,10 @@ pub use resnet::ResNet;
 pub(crate) use transformer::open_pictures;
 pub use transformer::{TextEncoder, VisionTransformer};
 pub use vgg::Vgg;
-pub use weights::{LoadReport, Weights, WeightsError, described_encoder, read_tensors, save_tensors};
+pub use weights::{
+    LoadReport, Weights, WeightsError, built_in_classifier, classifier_of, described_encoder, read_tensors,
+    save_tensors,
+};
 
 /// The convolutional part of an encoder.
 #[derive(Module, Debug)]
@@ -48,6 +53,8 @@ pub enum Backbone {
     Vgg(Vgg),
     /// Residual blocks.
     ResNet(ResNet),
+    /// Inverted residual blocks around depthwise convolutions.
+    EfficientNet(EfficientNet),
 }
 
 /// What the convolutional part made of a batch.
@@ -55,7 +62,7 @@ pub enum Backbone {
 pub struct Features {
     /// `[batch, channels, height, width]`
     pub map: Tensor<4>,
-    /// Where each pooling found its maxima (`row * width + column` of its input), per stage; empty for a ResNet.
+    /// Where each pooling found its maxima (`row * width + column` of its input), per stage; only a VGG has any.
     pub indices: Vec<Tensor<4, Int>>,
     /// Of every batch norm in the order of the forward pass; empty in evaluation.
     pub statistics: Vec<BatchStatistics>,
@@ -89,6 +96,9 @@ impl Encoder {
             Family::ResNet(plan) => {
                 Backbone::ResNet(ResNet::init(plan, config.width, config.stem, &mut generator, device))
             }
+            Family::EfficientNet(plan) => {
+                Backbone::EfficientNet(EfficientNet::init(plan, config.width, &mut generator, device))
+            }
         };
         let head = config
             .head_dim
@@ -116,13 +126,14 @@ impl Encoder {
         match &self.backbone {
             Backbone::Vgg(vgg) => vgg.forward_features(images, mode),
             Backbone::ResNet(resnet) => resnet.forward_features(images, mode),
+            Backbone::EfficientNet(network) => network.forward_features(images, mode),
         }
     }
 
     /// The codes of a batch of images.
     ///
     /// # Shapes
-    /// - images: `[batch, 3, image_size, image_size]`, RGB, normalised
+    /// - images: `[batch, 3, image_size, image_size]`, RGB, normalised as [`EncoderConfig::normalization`] says
     /// - codes: `[batch, dim]`, not normalised
     /// # Panics
     /// - as [`forward_features`](Self::forward_features)
@@ -176,6 +187,7 @@ impl Encoder {
         match &mut self.backbone {
             Backbone::Vgg(vgg) => vgg.norms_mut(),
             Backbone::ResNet(resnet) => resnet.norms_mut(),
+            Backbone::EfficientNet(network) => network.norms_mut(),
         }
     }
 }

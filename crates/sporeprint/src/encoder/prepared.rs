@@ -2,12 +2,14 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use sporeprint_kernels::{NormToFold, PreparedConv2d, add_relu, max_pool2x2, max_pool3x3s2};
+use sporeprint_kernels::{
+    ChainStep, ConvToFold, NormToFold, PreparedChain, PreparedConv2d, add_relu, max_pool2x2, max_pool3x3s2,
+};
 
-use super::layers::{EPSILON, Linear};
-use super::walk::{ConvStep, Step};
+use super::layers::{BatchNorm, Linear};
+use super::walk::{ConvStep, Padding, Step};
 use super::{Encoder, merge};
-use crate::config::EncoderConfig;
+use crate::config::{EncoderConfig, Merge};
 
 /// An [`Encoder`] in evaluation: batch norms folded into the convolutions before them, weights transformed once.
 ///
@@ -15,9 +17,18 @@ use crate::config::EncoderConfig;
 /// weights, does not follow later changes of the encoder, and records no gradients.
 #[derive(Debug)]
 pub struct PreparedEncoder {
-    layers: Vec<Layer>,
+    body: Body,
     head: Option<Linear>,
     config: EncoderConfig,
+}
+
+/// From images to the merged feature map.
+#[derive(Debug)]
+enum Body {
+    /// One batch through one layer after another.
+    Layers(Vec<Layer>),
+    /// One image through all blocks, kept in the processor's cache.
+    Chain(PreparedChain),
 }
 
 #[derive(Debug)]
@@ -32,8 +43,14 @@ impl Encoder {
     /// The encoder as it stands, prepared to encode many batches in evaluation.
     pub fn prepare(&self) -> PreparedEncoder {
         let encoder = self.valid();
-        let layers = encoder.steps().iter().map(prepared).collect();
-        PreparedEncoder { layers, head: encoder.head, config: encoder.config }
+        let steps = encoder.steps();
+        let chain: Option<Vec<ChainStep>> = steps.iter().map(chained).collect();
+        let body = match chain {
+            Some(chain) => Body::Chain(PreparedChain::new(chain)),
+            None => Body::Layers(steps.iter().filter_map(layer).collect()),
+        };
+        drop(steps);
+        PreparedEncoder { body, head: encoder.head, config: encoder.config }
     }
 }
 
@@ -54,8 +71,11 @@ impl PreparedEncoder {
     /// - images: `[batch, 3, image_size, image_size]`, RGB, normalised
     /// - codes: `[batch, dim]`, not normalised
     pub fn codes(&self, images: Tensor<4>) -> Tensor<2> {
-        let map = self.layers.iter().fold(images, |map, layer| layer.forward(map));
-        let merged = merge(map, self.config.merge);
+        let merged = match (&self.body, self.config.merge) {
+            (Body::Chain(chain), Merge::Mean) => chain.mean(images),
+            (Body::Chain(chain), Merge::Flatten) => merge(chain.map(images), Merge::Flatten),
+            (Body::Layers(layers), how) => merge(layers.iter().fold(images, |map, layer| layer.forward(map)), how),
+        };
         match &self.head {
             Some(head) => head.forward(merged),
             None => merged,
@@ -77,27 +97,54 @@ impl Layer {
     }
 }
 
-fn prepared(step: &Step<'_>) -> Layer {
-    match step {
-        Step::Conv(conv) => Layer::Conv(folded(conv)),
+/// A step as a layer of its own; nothing for those that only a chain takes.
+fn layer(step: &Step<'_>) -> Option<Layer> {
+    Some(match step {
+        Step::Conv(conv) => Layer::Conv(folded(conv)?),
         Step::Pool2x2 => Layer::Pool2x2,
         Step::Pool3x3 => Layer::Pool3x3,
-        Step::Residual { branch, projection } => {
-            Layer::Residual { branch: branch.iter().map(folded).collect(), projection: projection.as_ref().map(folded) }
-        }
+        Step::Residual { branch, projection } => Layer::Residual {
+            branch: branch.iter().filter_map(folded).collect(),
+            projection: projection.as_ref().and_then(folded),
+        },
+        Step::InvertedResidual { .. } => return None,
+    })
+}
+
+fn folded(step: &ConvStep<'_>) -> Option<PreparedConv2d> {
+    let ConvStep { conv, norm, activation, stride, padding: Padding::Each(padding), .. } = *step else { return None };
+    let bias = conv.bias.as_ref().map(Param::val);
+    Some(PreparedConv2d::new(conv.weight.val(), bias, Some(to_fold(norm)), activation, stride, padding))
+}
+
+/// A step of a chain, whose convolutions all pad as `SAME`; nothing for others.
+fn chained(step: &Step<'_>) -> Option<ChainStep> {
+    let conv = |step: &ConvStep<'_>| {
+        let ConvStep { conv, norm, activation, stride, padding: Padding::Same, is_depthwise } = *step else {
+            return None;
+        };
+        Some(ConvToFold { weight: conv.weight.val(), norm: to_fold(norm), depthwise: is_depthwise, stride, activation })
+    };
+    match step {
+        Step::Conv(step) => Some(ChainStep::Conv(conv(step)?)),
+        Step::InvertedResidual { expand, depthwise, project, is_residual } => Some(ChainStep::InvertedResidual {
+            expand: expand.as_ref().and_then(conv),
+            depthwise: conv(depthwise)?,
+            project: conv(project)?,
+            residual: *is_residual,
+        }),
+        Step::Pool2x2 | Step::Pool3x3 | Step::Residual { .. } => None,
     }
 }
 
-fn folded(step: &ConvStep<'_>) -> PreparedConv2d {
-    let ConvStep { conv, norm, relu, stride, padding } = *step;
-    let norm = NormToFold {
+fn to_fold(norm: &BatchNorm) -> NormToFold {
+    NormToFold {
         gamma: norm.weight.val(),
         beta: norm.bias.val(),
         mean: norm.running_mean.val(),
         var: norm.running_var.val(),
-        eps: EPSILON,
-    };
-    PreparedConv2d::new(conv.weight.val(), conv.bias.as_ref().map(Param::val), Some(norm), relu, stride, padding)
+        eps: norm.epsilon,
+    }
 }
 
 #[cfg(test)]

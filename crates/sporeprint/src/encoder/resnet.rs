@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use sporeprint_kernels as kernels;
+use sporeprint_kernels::{self as kernels, Activation};
 
 use super::Features;
 use super::init::Generator;
@@ -60,17 +60,19 @@ impl Block {
         // torchvision puts a basic block's stride into its first convolution, a bottleneck's into its 3x3.
         let branch = match (&self.conv3, &self.bn3) {
             (Some(conv3), Some(bn3)) => {
-                let y = self.bn1.forward(self.conv1.forward(x, 1, 0), true, pass);
-                let y = self.bn2.forward(self.conv2.forward(y, self.stride, 1), true, pass);
-                bn3.forward(conv3.forward(y, 1, 0), false, pass)
+                let y = self.bn1.forward(self.conv1.forward(x, 1, 0), Activation::Relu, pass);
+                let y = self.bn2.forward(self.conv2.forward(y, self.stride, 1), Activation::Relu, pass);
+                bn3.forward(conv3.forward(y, 1, 0), Activation::None, pass)
             }
             _ => {
-                let y = self.bn1.forward(self.conv1.forward(x, self.stride, 1), true, pass);
-                self.bn2.forward(self.conv2.forward(y, 1, 1), false, pass)
+                let y = self.bn1.forward(self.conv1.forward(x, self.stride, 1), Activation::Relu, pass);
+                self.bn2.forward(self.conv2.forward(y, 1, 1), Activation::None, pass)
             }
         };
         let shortcut = match &self.downsample {
-            Some(projection) => projection.norm.forward(projection.conv.forward(shortcut, self.stride, 0), false, pass),
+            Some(projection) => {
+                projection.norm.forward(projection.conv.forward(shortcut, self.stride, 0), Activation::None, pass)
+            }
             None => shortcut,
         };
         kernels::add_relu(branch, shortcut)
@@ -125,7 +127,7 @@ impl ResNet {
     pub(crate) fn forward_features(&self, images: Tensor<4>, mode: Mode) -> Features {
         let mut pass = Pass::new(mode);
         let [_, stride, padding] = self.stem.convolution();
-        let mut map = self.bn1.forward(self.conv1.forward(images, stride, padding), true, &mut pass);
+        let mut map = self.bn1.forward(self.conv1.forward(images, stride, padding), Activation::Relu, &mut pass);
         if self.stem.pools() {
             map = kernels::max_pool3x3s2(map);
         }

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use sporeprint_kernels as kernels;
+use sporeprint_kernels::{self as kernels, Activation};
 
 use super::Features;
 use super::init::Generator;
@@ -54,7 +54,7 @@ impl Vgg {
         let mut map = images;
         for stage in self.stages {
             for layer in layers.by_ref().take(stage.depth) {
-                map = layer.norm.forward(layer.conv.forward(map, 1, 1), true, &mut pass);
+                map = layer.norm.forward(layer.conv.forward(map, 1, 1), Activation::Relu, &mut pass);
             }
             let (pooled, positions) = kernels::max_pool2x2(map);
             map = pooled;

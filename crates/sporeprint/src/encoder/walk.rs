@@ -1,5 +1,8 @@
 //! One walk over a network's layers, for all who only need to know what follows what: preparing, counting, estimating.
 
+use sporeprint_kernels::Activation;
+
+use super::efficientnet::{self, EfficientNet, NormedConv};
 use super::layers::{BatchNorm, Conv};
 use super::resnet::{Block, ResNet};
 use super::vgg::Vgg;
@@ -17,15 +20,33 @@ pub(super) enum Step<'a> {
         branch: Vec<ConvStep<'a>>,
         projection: Option<ConvStep<'a>>,
     },
+    /// `project(depthwise(expand(x)))`, and `x` added if it `is_residual`.
+    InvertedResidual {
+        expand: Option<ConvStep<'a>>,
+        depthwise: ConvStep<'a>,
+        project: ConvStep<'a>,
+        is_residual: bool,
+    },
 }
 
-/// Convolution, batch norm and perhaps a ReLU.
+/// Convolution, batch norm and activation.
 pub(super) struct ConvStep<'a> {
     pub(super) conv: &'a Conv,
     pub(super) norm: &'a BatchNorm,
-    pub(super) relu: bool,
+    pub(super) activation: Activation,
     pub(super) stride: usize,
-    pub(super) padding: usize,
+    pub(super) padding: Padding,
+    /// Whether each channel has a filter of its own and is seen by no other.
+    pub(super) is_depthwise: bool,
+}
+
+/// Zeros around the input of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Padding {
+    /// So many on each side.
+    Each(usize),
+    /// TensorFlow's `SAME`: the output has the input's side over the stride, rounded up.
+    Same,
 }
 
 /// What one convolution with its batch norm costs for one image.
@@ -51,6 +72,7 @@ impl Encoder {
         match &self.backbone {
             Backbone::Vgg(vgg) => vgg_steps(vgg),
             Backbone::ResNet(resnet) => resnet_steps(resnet),
+            Backbone::EfficientNet(network) => efficientnet_steps(network),
         }
     }
 
@@ -71,6 +93,12 @@ impl Encoder {
                     }
                     side = branch.iter().fold(side, |side, conv| conv.cost(side, n_waiting, &mut costs));
                 }
+                Step::InvertedResidual { expand, depthwise, project, is_residual } => {
+                    let first = expand.as_ref().unwrap_or(&depthwise);
+                    let n_waiting = if is_residual { first.n_in(side) } else { 0 };
+                    let convs = expand.iter().chain([&depthwise, &project]);
+                    side = convs.fold(side, |side, conv| conv.cost(side, n_waiting, &mut costs));
+                }
             }
         }
         costs
@@ -87,15 +115,24 @@ impl Encoder {
 }
 
 impl ConvStep<'_> {
+    /// Channels that go in.
+    fn channels_in(&self) -> usize {
+        let [n_out, n_in, ..] = self.conv.weight.dims();
+        if self.is_depthwise { n_out } else { n_in }
+    }
+
     /// Values that an image of this side has for it.
     fn n_in(&self, side: usize) -> usize {
-        self.conv.weight.dims()[1] * side * side
+        self.channels_in() * side * side
     }
 
     /// Adds the cost for images of this side, and gives the side of the output.
     fn cost(&self, side: usize, n_waiting: usize, costs: &mut Vec<ConvCost>) -> usize {
         let [n_out, n_in, kernel, _] = self.conv.weight.dims();
-        let after = (side + 2 * self.padding - kernel) / self.stride + 1;
+        let after = match self.padding {
+            Padding::Each(padding) => (side + 2 * padding - kernel) / self.stride + 1,
+            Padding::Same => side.div_ceil(self.stride),
+        };
         let bias = if self.conv.bias.is_some() { n_out } else { 0 };
         costs.push(ConvCost {
             n_parameters: n_out * n_in * kernel * kernel + bias + 4 * n_out,
@@ -103,7 +140,7 @@ impl ConvStep<'_> {
             n_out: n_out * after * after,
             n_waiting,
             flops: 2.0 * (kernel * kernel * n_in * n_out * after * after) as f64,
-            is_transformed: kernel == 3 && self.stride == 1,
+            is_transformed: kernel == 3 && self.stride == 1 && !self.is_depthwise,
         });
         after
     }
@@ -114,7 +151,7 @@ fn vgg_steps(vgg: &Vgg) -> Vec<Step<'_>> {
     let mut layers = vgg.layers.iter();
     for stage in vgg.stages {
         let layers = layers.by_ref().take(stage.depth);
-        steps.extend(layers.map(|layer| Step::Conv(step(&layer.conv, &layer.norm, true, 1, 1))));
+        steps.extend(layers.map(|layer| Step::Conv(step(&layer.conv, &layer.norm, Activation::Relu, 1, 1))));
         steps.push(Step::Pool2x2);
     }
     steps
@@ -122,7 +159,7 @@ fn vgg_steps(vgg: &Vgg) -> Vec<Step<'_>> {
 
 fn resnet_steps(resnet: &ResNet) -> Vec<Step<'_>> {
     let [stride, padding] = resnet.stem_geometry();
-    let mut steps = vec![Step::Conv(step(&resnet.conv1, &resnet.bn1, true, stride, padding))];
+    let mut steps = vec![Step::Conv(step(&resnet.conv1, &resnet.bn1, Activation::Relu, stride, padding))];
     if resnet.stem_pools() {
         steps.push(Step::Pool3x3);
     }
@@ -131,21 +168,50 @@ fn resnet_steps(resnet: &ResNet) -> Vec<Step<'_>> {
 }
 
 fn residual(block: &Block) -> Step<'_> {
+    use Activation::{None as Linear, Relu};
     let stride = block.stride;
     let branch = match (&block.conv3, &block.bn3) {
         (Some(conv3), Some(bn3)) => vec![
-            step(&block.conv1, &block.bn1, true, 1, 0),
-            step(&block.conv2, &block.bn2, true, stride, 1),
-            step(conv3, bn3, false, 1, 0),
+            step(&block.conv1, &block.bn1, Relu, 1, 0),
+            step(&block.conv2, &block.bn2, Relu, stride, 1),
+            step(conv3, bn3, Linear, 1, 0),
         ],
-        _ => vec![step(&block.conv1, &block.bn1, true, stride, 1), step(&block.conv2, &block.bn2, false, 1, 1)],
+        _ => vec![step(&block.conv1, &block.bn1, Relu, stride, 1), step(&block.conv2, &block.bn2, Linear, 1, 1)],
     };
-    let projection = block.downsample.as_ref().map(|to| step(&to.conv, &to.norm, false, stride, 0));
+    let projection = block.downsample.as_ref().map(|to| step(&to.conv, &to.norm, Linear, stride, 0));
     Step::Residual { branch, projection }
 }
 
-fn step<'a>(conv: &'a Conv, norm: &'a BatchNorm, relu: bool, stride: usize, padding: usize) -> ConvStep<'a> {
-    ConvStep { conv, norm, relu, stride, padding }
+fn step<'a>(
+    conv: &'a Conv,
+    norm: &'a BatchNorm,
+    activation: Activation,
+    stride: usize,
+    padding: usize,
+) -> ConvStep<'a> {
+    ConvStep { conv, norm, activation, stride, padding: Padding::Each(padding), is_depthwise: false }
+}
+
+fn efficientnet_steps(network: &EfficientNet) -> Vec<Step<'_>> {
+    let relu6 = |layer, stride| same(layer, Activation::Relu6, stride);
+    let mut steps = vec![Step::Conv(relu6(&network.stem, EfficientNet::STEM_STRIDE))];
+    steps.extend(network.stages.iter().flatten().map(inverted_residual));
+    steps.push(Step::Conv(relu6(&network.last, 1)));
+    steps
+}
+
+fn inverted_residual(block: &efficientnet::Block) -> Step<'_> {
+    let relu6 = |layer, stride| same(layer, Activation::Relu6, stride);
+    Step::InvertedResidual {
+        expand: block.expand.as_ref().map(|expand| relu6(expand, 1)),
+        depthwise: ConvStep { is_depthwise: true, ..relu6(&block.depthwise, block.stride) },
+        project: same(&block.project, Activation::None, 1),
+        is_residual: block.is_residual,
+    }
+}
+
+fn same(layer: &NormedConv, activation: Activation, stride: usize) -> ConvStep<'_> {
+    ConvStep { conv: &layer.conv, norm: &layer.norm, activation, stride, padding: Padding::Same, is_depthwise: false }
 }
 
 #[cfg(test)]
@@ -159,9 +225,12 @@ mod tests {
     #[test]
     fn networks_cost_what_is_published() {
         // Multiply-adds at 224 pixels as fvcore counts them, without the classifiers.
-        for (architecture, published) in
-            [(Architecture::Vgg16Bn, 15.35e9), (Architecture::ResNet18, 1.814e9), (Architecture::ResNet50, 4.09e9)]
-        {
+        for (architecture, published) in [
+            (Architecture::Vgg16Bn, 15.35e9),
+            (Architecture::ResNet18, 1.814e9),
+            (Architecture::ResNet50, 4.09e9),
+            (Architecture::EfficientNetLite0, 0.384e9),
+        ] {
             let config = EncoderConfig { architecture, image_size: 224, ..EncoderConfig::default() };
             let found = config.init(&Device::flex(), 0).expect("these can be built").flops() / 2.0;
             assert!((found / published - 1.0).abs() <= 0.01, "{architecture}: {found}, not {published}");

@@ -24,6 +24,7 @@ pub(crate) use map::place_on_map;
 pub(crate) use neighbors::MAPPED;
 pub use number::ChosenNumber;
 pub use prepared::Prepared;
+pub(crate) use prepared::metric;
 pub use tables::{Described, Former, Tables};
 pub(crate) use tables::{scattered, sizes};
 

@@ -74,7 +74,8 @@ impl Prepared {
     }
 }
 
-fn metric(config: &ClusterConfig) -> Metric {
+/// The measure of nearness that the settings ask for.
+pub(crate) fn metric(config: &ClusterConfig) -> Metric {
     match config.metric {
         Geometry::Cosine => Metric::Cosine,
         Geometry::Euclidean => Metric::Euclidean,

@@ -9,6 +9,7 @@ mod neighbor_consistency;
 mod normalised;
 mod product;
 mod reconstruction;
+mod teaching;
 
 pub use cluster_hardness::{ClusterHardness, HardnessGradient, Target};
 pub use cross_entropy::cross_entropy;
@@ -17,6 +18,7 @@ pub use local_aggregation::{AggregationStep, local_aggregation};
 pub use neighbor_consistency::{PairLoss, scan, temi};
 pub use normalised::UnitCodes;
 pub use reconstruction::reconstruction;
+pub use teaching::{code_distance, score_divergence};
 
 /// A loss over the codes of one batch with its gradient.
 #[derive(Clone, Debug)]

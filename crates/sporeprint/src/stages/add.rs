@@ -8,7 +8,7 @@ use super::choice;
 use super::cluster::{grouper, write_tables};
 use super::images::{decode_more_images, skipped_rows};
 use super::import::{entries_of, free_name, with_files, write_codes};
-use super::{Images, StageError, save_labels};
+use super::{Images, StageError, Unlike, save_labels};
 use crate::embeddings::Embeddings;
 use crate::grouping::{Prepared, Tables, place_on_map};
 use crate::images::{ImageCache, ImageEntry};
@@ -30,7 +30,7 @@ pub struct Added {
 }
 
 /// Takes the images under `paths` into a run. Images that are in it keep index and cluster; new ones get the following
-/// indices and the cluster whose centroid is nearest, or none (-1) where the run's own distances do not justify it.
+/// indices and the cluster whose centroid is nearest, or none (-1) where they are unlike all of them; [`Unlike`] says how easily.
 ///
 /// `images.parquet` is written last: a run whose `add` was killed still stands as it was, and the same `add` ends it.
 ///
@@ -40,9 +40,10 @@ pub fn add(
     session: &mut Session,
     images: Images,
     paths: &[PathBuf],
+    unlike: Unlike,
     observer: &dyn Observer,
 ) -> Result<(Images, Added), StageError> {
-    let clusters = Clusters::of(session)?;
+    let clusters = Clusters::of(session, unlike, observer)?;
     let mut found = find_new(session, paths)?;
     let there: HashSet<PathBuf> = images.entries.iter().map(|entry| canonical(&entry.path)).collect();
     let n_found = found.len();
@@ -83,9 +84,10 @@ pub fn add_embeddings(
     images: Images,
     file: PathBuf,
     embeddings: &Embeddings,
+    unlike: Unlike,
     observer: &dyn Observer,
 ) -> Result<(Images, Added), StageError> {
-    let clusters = Clusters::of(session)?;
+    let clusters = Clusters::of(session, unlike, observer)?;
     if session.config.images.embeddings.is_none() {
         return Err(StageError::FromImages { run: super::images::root(&session.dir) });
     }
@@ -120,7 +122,9 @@ fn finish(
     let n_before = images.len() - added.n_new;
     let mut labels: Vec<i32> = read_assignments(&session.dir.assignments())?.iter().map(|a| a.cluster).collect();
     labels.truncate(n_before);
-    labels.extend(clusters.assign(session, new.clone())?.iter().map(|assigned| clusters.label(assigned)));
+    let paths = images.entries[n_before..].iter().map(|entry| entry.path.clone());
+    let found = clusters.assign(session, new.clone(), paths)?;
+    labels.extend(found.iter().map(|image| image.cluster.unwrap_or(-1)));
     added.n_unknown = labels[n_before..].iter().filter(|&&label| label < 0).count();
     let mut codes = read_npy::<f32>(&session.dir.embeddings())?.data;
     codes.truncate(n_before * dim);

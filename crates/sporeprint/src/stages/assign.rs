@@ -2,28 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use sporeprint_cluster::{Assigned, Assigner, Codes, Metric};
+use sporeprint_cluster::{Assigner, Codes, Metric, NoveltyDetector, RowsView};
 
 use super::choice;
 use super::images::{decode_images, root};
 use super::import::entries_of;
+use super::unlike::{self, Unlike};
 use super::{Images, StageError};
 use crate::embeddings::Embeddings;
 use crate::grouping::Prepared;
 use crate::images::{FoundImage, Skipped, find_images};
 use crate::progress::Observer;
-use crate::run::tables::{read_assignments, read_clusters};
+use crate::run::tables::{read_assignments, read_clusters, read_images};
 use crate::run::{Session, Stage, read_npy};
-
-/// Share of the run's own images that lie inside the limits of their clusters.
-const KEEP: f64 = 0.995;
 
 /// Where a new image belongs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewImage {
     /// The file, or the name of the row where there is none.
     pub path: PathBuf,
-    /// Nearest cluster, or nothing where the image is farther from it than the run's own distances justify.
+    /// Nearest cluster, or nothing where the image is unlike all of them.
     pub cluster: Option<i32>,
     /// The nearest cluster, known or not.
     pub nearest: i32,
@@ -31,6 +29,9 @@ pub struct NewImage {
     pub distance: f32,
     /// How much farther the second nearest centroid is.
     pub margin: f32,
+    /// Share of the run's images, with itself as one of them, that are as far from their five nearest others, or farther; the
+    /// image is unlike all clusters where this is at most [`Unlike`].
+    pub p_value: f64,
 }
 
 /// Assigns the images under `paths` to the clusters of a run, which is not changed.
@@ -40,32 +41,36 @@ pub struct NewImage {
 pub fn assign(
     session: &Session,
     paths: &[PathBuf],
+    unlike: Unlike,
     scratch: &Path,
     observer: &dyn Observer,
 ) -> Result<(Vec<NewImage>, Vec<Skipped>), StageError> {
-    let clusters = Clusters::of(session)?;
+    let clusters = Clusters::of(session, unlike, observer)?;
     let found = find_new(session, paths)?;
     let built = decode_images(scratch, &found, &session.config.cache(), observer)?;
     let images = Images::from(built);
     let codes = choice::source(session)?.unit_codes(session, &images, observer)?;
-    let assigned = clusters.assign(session, codes)?;
     let paths = images.entries.iter().map(|entry| entry.path.clone());
-    Ok((clusters.new_images(paths, assigned), images.skipped))
+    Ok((clusters.assign(session, codes, paths)?, images.skipped))
 }
 
 /// Assigns codes that were made elsewhere, as those of the run were; the run is not changed.
 ///
 /// # Errors
 /// When the run has no clusters yet, or the codes have another width.
-pub fn assign_embeddings(session: &Session, embeddings: Embeddings) -> Result<Vec<NewImage>, StageError> {
-    let clusters = Clusters::of(session)?;
+pub fn assign_embeddings(
+    session: &Session,
+    embeddings: Embeddings,
+    unlike: Unlike,
+    observer: &dyn Observer,
+) -> Result<Vec<NewImage>, StageError> {
+    let clusters = Clusters::of(session, unlike, observer)?;
     let entries = entries_of(&embeddings, 0, &std::collections::HashSet::new());
     clusters.check_dim(session, embeddings.dim)?;
-    let assigned = clusters.assign(session, embeddings.rows)?;
     let path = |entry: &crate::images::ImageEntry| {
         if entry.path.as_os_str().is_empty() { PathBuf::from(&entry.name) } else { entry.path.clone() }
     };
-    Ok(clusters.new_images(entries.iter().map(path), assigned))
+    clusters.assign(session, embeddings.rows, entries.iter().map(path))
 }
 
 /// Images under `paths`, for a run that has an encoder to look at them with.
@@ -81,10 +86,11 @@ pub(super) fn find_new(session: &Session, paths: &[PathBuf]) -> Result<Vec<Found
     Ok(found)
 }
 
-/// The clusters of a run as new images meet them: centroids of the ids in use, with the limits that the run's own images
-/// set.
+/// The clusters of a run as new images meet them: centroids of the ids in use, and what their images say of unlike ones.
 pub(super) struct Clusters {
     assigner: Assigner,
+    detector: NoveltyDetector,
+    unlike: Unlike,
     ids: Vec<i32>,
     center: Vec<f32>,
 }
@@ -92,26 +98,21 @@ pub(super) struct Clusters {
 impl Clusters {
     /// # Errors
     /// When the run has no clusters yet, or a table cannot be read.
-    pub(super) fn of(session: &Session) -> Result<Self, StageError> {
+    pub(super) fn of(session: &Session, unlike: Unlike, observer: &dyn Observer) -> Result<Self, StageError> {
         if !session.is_done(Stage::Cluster) {
             return Err(StageError::NotYet { run: root(&session.dir), missing: "clusters", verb: "cluster RUN" });
         }
         let center = read_npy::<f32>(&session.dir.center())?.data;
-        let dim = center.len();
         let mut ids: Vec<i32> = read_clusters(&session.dir.clusters_csv())?.iter().map(|row| row.cluster).collect();
         ids.sort_unstable();
-        let labels: Vec<i32> = read_assignments(&session.dir.assignments())?
-            .iter()
-            .map(|a| ids.binary_search(&a.cluster).map_or(-1, |at| at as i32))
-            .collect();
-        let mut codes = read_npy::<f32>(&session.dir.embeddings())?.data;
-        // An `add` that was killed may have left more codes than images.
-        codes.truncate(labels.len() * dim);
-        let prepared = Prepared::alike(codes, &center, &session.config.cluster);
-        let all = Codes::new(read_npy::<f32>(&session.dir.centroids())?.data, dim)?;
+        let mut images = read_assignments(&session.dir.assignments())?;
+        // An `add` that was killed may have left more rows than images, and must end as if it had not been.
+        images.truncate(read_images(&session.dir.images())?.len());
+        let detector = unlike::detector(session, &images, unlike, observer)?;
+        let all = Codes::new(read_npy::<f32>(&session.dir.centroids())?.data, center.len())?;
         let centroids = all.view().gather(&ids.iter().map(|&id| id as u32).collect::<Vec<_>>());
-        let assigner = Assigner::new(prepared.view()?, &labels, centroids, Metric::Euclidean, KEEP)?;
-        Ok(Self { assigner, ids, center })
+        let assigner = Assigner::new(centroids, Metric::Euclidean)?;
+        Ok(Self { assigner, detector, unlike, ids, center })
     }
 
     /// Numbers per code.
@@ -123,30 +124,26 @@ impl Clusters {
         Err(StageError::Width { run: root(&session.dir), found, expected })
     }
 
-    /// The cluster of every code, `[n, dim]`, as its place among the ids in use.
-    pub(super) fn assign(&self, session: &Session, codes: Vec<f32>) -> Result<Vec<Assigned>, StageError> {
+    /// Where every code, `[n, dim]`, belongs; `paths` are those of its images.
+    pub(super) fn assign(
+        &self,
+        session: &Session,
+        codes: Vec<f32>,
+        paths: impl Iterator<Item = PathBuf>,
+    ) -> Result<Vec<NewImage>, StageError> {
+        let p_values = self.detector.p_values(RowsView::new(&codes, self.center.len())?)?;
         let prepared = Prepared::alike(codes, &self.center, &session.config.cluster);
-        Ok(self.assigner.assign(prepared.view()?)?)
-    }
-
-    /// The id of an assigned row; noise where it is unknown.
-    pub(super) fn label(&self, assigned: &Assigned) -> i32 {
-        if assigned.unknown { -1 } else { self.ids[assigned.nearest as usize] }
+        let assigned = self.assigner.assign(prepared.view()?)?;
+        let new = assigned.into_iter().zip(p_values).zip(paths).map(|((found, p_value), path)| {
+            let nearest = self.ids[found.nearest as usize];
+            let cluster = (!self.unlike.marks(p_value)).then_some(nearest);
+            NewImage { path, cluster, nearest, distance: found.distance, margin: found.margin, p_value }
+        });
+        Ok(new.collect())
     }
 
     /// What was taken off the run's codes.
     pub(super) fn center(&self) -> &[f32] {
         &self.center
-    }
-
-    fn new_images(&self, paths: impl Iterator<Item = PathBuf>, assigned: Vec<Assigned>) -> Vec<NewImage> {
-        let new = assigned.into_iter().zip(paths).map(|(a, path)| NewImage {
-            path,
-            cluster: (!a.unknown).then(|| self.ids[a.nearest as usize]),
-            nearest: self.ids[a.nearest as usize],
-            distance: a.distance,
-            margin: a.margin,
-        });
-        new.collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::choice::codes_before_training;
 use super::images::root;
+use super::words::{keep_given_names, suggest_names};
 use super::{Images, StageError};
 use crate::config::ClusterCount;
 use crate::embeddings::{Embeddings, EmbeddingsError};
@@ -68,13 +69,15 @@ pub(super) fn make_clusters(
     let grouping = grouper(session, observer).group(Prepared::new(codes, dim, config), context)?;
     let tables = grouping.tables(&images.described())?;
     write(session, &grouping, &tables)?;
+    keep_given_names(session, &tables.clusters, observer)?;
+    suggest_names(session, images, &grouping.labels, observer)?;
     session.mark_done(Stage::Cluster)?;
     Ok(Clustered { grouping, tables })
 }
 
 /// Everything that a clustering leaves.
 fn write(session: &mut Session, grouping: &Grouping, tables: &Tables) -> Result<(), StageError> {
-    // Names and figures are those of the clusters before, and so is the curve where it is not made anew.
+    // Names (but for given ones) and figures are those of the clusters before, and so is the curve where it is not made anew.
     session.outdate(&[RunDir::names, RunDir::k_curve, RunDir::map, RunDir::evaluation]);
     session.log(&grouping.log)?;
     if let Some(curve) = &grouping.k_curve {

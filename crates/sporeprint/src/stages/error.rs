@@ -147,6 +147,15 @@ pub enum StageError {
         /// What was asked for.
         found: String,
     },
+    /// A share of images that cannot be marked.
+    #[error(
+        "`unlike` is {found}, expected a share from 0 to below 1\nhint: `unlike = 0.05`, or 5%, also \
+         marks about one in twenty images of the run's own kinds"
+    )]
+    Unlike {
+        /// What was asked for.
+        found: String,
+    },
     /// A measure against labels without any.
     #[error(
         "the images have no labels to measure codes by\nhint: give them by `images.labels = from-dirs` or `images.labels = FILE.csv`"
@@ -172,6 +181,29 @@ pub enum StageError {
          `weights = hf:openai/clip-vit-base-patch32`"
     )]
     NoClip,
+    /// A name is given to a cluster that is not there.
+    #[error(
+        "found no cluster {found} in {}, expected one of its {n}, up to {last}\nhint: clusters.csv lists them; noise has no name",
+        run.display()
+    )]
+    NoCluster {
+        /// The run directory.
+        run: PathBuf,
+        /// What was asked for.
+        found: i32,
+        /// How many there are.
+        n: usize,
+        /// The largest id.
+        last: i32,
+    },
+    /// A name that would not fit on a line.
+    #[error(
+        "found {found:?} as a name, expected text without line breaks and other control characters\nhint: a word or two will do"
+    )]
+    ClusterName {
+        /// The name.
+        found: String,
+    },
     /// A photograph of the run that cannot be read any more.
     #[error("{}: cannot be read any more, but the run has it\nhint: put it back, or make the run anew", path.display())]
     Gone {

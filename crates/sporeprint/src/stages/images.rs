@@ -158,10 +158,10 @@ impl Images {
         self.entries.iter().enumerate().map(described).collect()
     }
 
-    /// The pixels that pages show: views where they are there, for they are larger than what the network sees.
+    /// The pixels that pages show: those of the cache, uncropped and larger than what the network sees.
     pub fn picture(&self, index: usize) -> Option<Picture<'_>> {
-        let view = self.cache.view(self.place(index)?);
-        Some(Picture { width: view.width as u32, height: view.height as u32, data: view.data.into() })
+        let picture = self.cache.picture(self.place(index)?);
+        Some(Picture { width: picture.width as u32, height: picture.height as u32, data: picture.data.into() })
     }
 
     fn rows(&self) -> Vec<ImageRow> {

@@ -20,6 +20,8 @@ mod probe;
 mod sort;
 mod train;
 mod train_encoder;
+mod unlike;
+mod words;
 
 pub use add::{Added, add, add_embeddings};
 pub use assign::{NewImage, assign, assign_embeddings};
@@ -36,6 +38,8 @@ pub use probe::{Probe, probe};
 pub use sort::sort_into_folders;
 pub use train::{CodesWanted, aggregate, aggregate_anew, cluster_anew, embed, pretrain};
 pub use train_encoder::{TrainedEncoder, train_encoder};
+pub use unlike::Unlike;
+pub use words::rename;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::images::{decode_images, root};
+use super::words::set_words;
 use super::{Images, StageError};
 use crate::config::FrozenConfig;
 use crate::encoder::OpenFrozen;
@@ -10,7 +11,7 @@ use crate::encoder::TextEncoder;
 use crate::images::{FoundImage, ImageEntry};
 use crate::progress::Observer;
 use crate::rows::normalize;
-use crate::run::tables::{NameRow, read_assignments, write_names};
+use crate::run::tables::{NameOrigin, NameRow, read_assignments};
 use crate::run::{Session, Stage, read_npy};
 use crate::train::frozen_codes_of_all;
 
@@ -49,7 +50,7 @@ impl Words {
     }
 }
 
-/// Names every cluster and writes `names.csv`.
+/// Names every cluster and writes `names.csv`, in which names that people gave win and suggestions stay.
 ///
 /// A cluster's code is the mean of its images' unit codes; its name the word of the largest cosine. `share` is the part of
 /// its images whose own nearest word is that name: a low one says that the name fits the middle and few members.
@@ -91,9 +92,7 @@ pub fn name_clusters(
         picture_codes(session, images, &weights, scratch, observer)?
     };
     let labels: Vec<i32> = read_assignments(&session.dir.assignments())?.iter().map(|a| a.cluster).collect();
-    let rows = named(&codes, dim, &labels, &word_codes, &words.words);
-    write_names(&session.dir.names(), &rows)?;
-    Ok(rows)
+    set_words(&session.dir.names(), named(&codes, dim, &labels, &word_codes, &words.words))
 }
 
 /// CLIP codes of the run's images in index order, from the photographs at CLIP's size.
@@ -159,10 +158,14 @@ fn named(codes: &[f32], dim: usize, labels: &[i32], word_codes: &[f32], words: &
                 cluster,
                 size: size as u32,
                 name: words[order[0]].clone(),
-                similarity: table[order[0]],
-                share: agreeing as f32 / size as f32,
-                distinctive: words[ranked(&lift)[0]].clone(),
-                others: others.collect::<Vec<_>>().join("; "),
+                origin: NameOrigin::Words,
+                word: Some(words[order[0]].clone()),
+                similarity: Some(table[order[0]]),
+                share: Some(agreeing as f32 / size as f32),
+                distinctive: Some(words[ranked(&lift)[0]].clone()),
+                others: Some(others.collect::<Vec<_>>().join("; ")),
+                suggestion: None,
+                suggestion_share: None,
             }
         })
         .collect()
@@ -188,9 +191,12 @@ mod tests {
         let word_codes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].concat();
         let rows = named(&codes, 3, &labels, &word_codes, &words);
         assert_eq!(rows.len(), 2);
-        assert_eq!((&*rows[0].name, &*rows[0].distinctive, &*rows[0].others), ("thing", "cap", "cap; gill"));
-        assert_eq!((&*rows[1].name, &*rows[1].distinctive), ("thing", "gill"));
-        assert!((rows[0].share - 1.0).abs() <= 1e-6 && rows[0].size == 2);
+        let said = |row: &NameRow| {
+            [Some(row.name.clone()), row.distinctive.clone(), row.others.clone()].map(Option::unwrap_or_default)
+        };
+        assert_eq!(said(&rows[0]), ["thing", "cap", "cap; gill"]);
+        assert_eq!(said(&rows[1])[..2], ["thing", "gill"]);
+        assert!((rows[0].share.expect("a share") - 1.0).abs() <= 1e-6 && rows[0].size == 2);
     }
 
     #[test]

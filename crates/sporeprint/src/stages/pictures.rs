@@ -43,8 +43,8 @@ impl Pictures {
     /// The pixels of an image, or nothing if they are gone.
     pub fn get(&self, index: usize) -> Option<Picture<'_>> {
         if let Some(cache) = &self.cache {
-            let view = cache.view(self.places.get(index).copied().flatten()?);
-            return Some(Picture { width: view.width as u32, height: view.height as u32, data: view.data.into() });
+            let kept = cache.picture(self.places.get(index).copied().flatten()?);
+            return Some(Picture { width: kept.width as u32, height: kept.height as u32, data: kept.data.into() });
         }
         let (_, decoded) = decode_file(self.files.get(index)?, &DecodeLimits::default()).ok()?;
         let whole = decoded.image;

@@ -11,7 +11,7 @@ use super::cluster::{Clustered, make_clusters};
 use super::codes::weights;
 use super::images::root;
 use super::{Images, StageError};
-use crate::batch::{Source, denormalise, load};
+use crate::batch::{Source, denormalize, load};
 use crate::config::WeightsSource;
 use crate::config::{CodeKind, RunConfig};
 use crate::encoder::BuildEncoder;
@@ -333,15 +333,18 @@ fn draw_reconstructions(network: &AutoEncoder, session: &Session, images: &Image
     let n = RECONSTRUCTED.min(images.len());
     let step = images.len() / n;
     let shown: Vec<u32> = (0..n).map(|i| (i * step) as u32).collect();
-    let originals = load(&images.cache, &shown, Source::Fixed(CodeView::WHOLE), &Device::flex());
+    let normalization = session.config.encoder.normalization();
+    let originals = load(&images.cache, &shown, Source::Fixed(CodeView::WHOLE), normalization, &Device::flex());
     let drawn = network.valid().forward(originals, Mode::Evaluate).images;
     let values: Vec<f32> = drawn.into_data().try_into_vec().expect("images are f32");
     let size = images.cache.image_size();
-    let drawn: Vec<Vec<u8>> = values.chunks_exact(3 * size * size).map(denormalise).collect();
-    let originals = shown.iter().map(|&i| images.cache.eval(i as usize));
+    let drawn: Vec<Vec<u8>> =
+        values.chunks_exact(3 * size * size).map(|image| denormalize(image, normalization)).collect();
+    let originals: Vec<_> = shown.iter().map(|&i| images.cache.eval(i as usize)).collect();
     let pairs: Vec<_> = originals
+        .iter()
         .zip(&drawn)
-        .map(|(original, drawn)| (RgbView::new(size, size, original), RgbView::new(size, size, drawn)))
+        .map(|(original, drawn)| (original.view(), RgbView::new(size, size, drawn)))
         .collect();
     Ok(save_png(&session.dir.reconstructions(), &pair_sheet(&pairs, n.min(8)))?)
 }

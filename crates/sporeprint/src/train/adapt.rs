@@ -31,12 +31,13 @@ pub fn adapted(
     let mut encoder = encoder.valid();
     let device = Device::flex();
     let (n, size) = (cache.n_images(), cache.image_size());
+    let normalization = encoder.config().normalization();
     observer.begin("batch norm on this folder", (PASSES * n) as u64);
     let mut n_seen = 0;
     let mut n_batches = 0;
     for pass in 0..PASSES {
         for batch in shuffled(n, BATCH, seed, "adapt", pass) {
-            let pixels = load_views(cache, &batch, size, views, [seed, pass as u64, 0], &device);
+            let pixels = load_views(cache, &batch, size, views, [seed, pass as u64, 0], normalization, &device);
             let statistics = encoder.forward(pixels, Mode::Train).statistics;
             n_batches += 1;
             encoder.absorb(&statistics, 1.0 / f64::from(n_batches));

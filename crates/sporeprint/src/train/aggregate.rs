@@ -14,6 +14,7 @@ use self::crops::Crop;
 use self::head::from_principal_components;
 pub(super) use self::head::principal_components;
 use super::average::WeightAverage;
+use super::close_space::close_space;
 use super::embed::codes_of_all;
 use super::epochs::{Position, TrainError};
 use super::monitor::{ControlSums, Trouble};
@@ -143,7 +144,7 @@ impl<'a> Aggregation<'a> {
             return Ok(None);
         }
         let rows = RowsView::new(self.bank.rows(), self.bank.dim())?;
-        Ok(Proportions::fit(rows, config, self.setup.seed, 0)?.objection(self.bank.n_images()))
+        Ok(Proportions::fit(rows, config, self.setup.seed, 0)?.objection(config, self.bank.n_images()))
     }
 
     fn objective(&self, epoch: usize) -> Objective {
@@ -164,14 +165,15 @@ impl<'a> Aggregation<'a> {
             Some(sizes) => sizes,
             None => {
                 let sizes = Proportions::fit(rows, config, seed, at.step)?;
-                if let (true, Some(why)) = (config.guard, sizes.objection(rows.len())) {
+                if let (true, Some(why)) = (config.guard, sizes.objection(config, rows.len())) {
                     self.state.left_out = Some(why);
                     return Ok(());
                 }
                 sizes
             }
         };
-        let found = clusterings(rows, config, sizes.centroids, seed, at.step)?;
+        let space = close_space(rows, config, seed, at.step)?;
+        let found = clusterings(space.rows(rows), config, sizes.centroids, seed, at.step)?;
         self.state.proportions = Some(Proportions::measure(rows, &found, sizes.background, sizes.centroids)?);
         self.clusterings = Some(found);
         Ok(())
@@ -256,10 +258,12 @@ impl<'a> Aggregation<'a> {
 
     fn pixels(&self, crop: &Crop, images: &[u32], epoch: usize) -> Tensor<4> {
         let Setup { cache, seed, device, .. } = &self.setup;
+        let normalization = self.encoder.config().normalization();
         match &crop.views {
-            None => batch::load(cache, images, batch::Source::Fixed(CodeView::WHOLE), device),
+            None => batch::load(cache, images, batch::Source::Fixed(CodeView::WHOLE), normalization, device),
             Some(views) => {
-                batch::load_views(cache, images, crop.size, views, [*seed, epoch as u64, crop.number as u64], device)
+                let draw = [*seed, epoch as u64, crop.number as u64];
+                batch::load_views(cache, images, crop.size, views, draw, normalization, device)
             }
         }
     }
@@ -316,7 +320,7 @@ impl<'a> Aggregation<'a> {
     }
 }
 
-/// `H` k-means runs on the bank with `centroids` clusters, each from a seed of its own.
+/// `H` k-means runs on the rows with `centroids` clusters, each from a seed of its own.
 ///
 /// # Errors
 /// When the rows cannot be clustered.

@@ -92,7 +92,9 @@ impl<'a> Classification<'a> {
         let right: usize = (self.set.held_out)
             .chunks(self.config.batch_size)
             .map(|images| {
-                let pixels = batch::load(self.set.cache, images, Source::Fixed(CodeView::WHOLE), &device);
+                let normalization = network.config().normalization();
+                let pixels =
+                    batch::load(self.set.cache, images, Source::Fixed(CodeView::WHOLE), normalization, &device);
                 let scores = values(network.forward(pixels, Mode::Evaluate).codes);
                 n_right(&scores, &self.set.labels_of(images))
             })
@@ -121,7 +123,8 @@ impl Learner for Classification<'_> {
         let images: Vec<u32> = numbers.iter().map(|&number| self.set.train[number as usize]).collect();
         let size = config.size_in(at.epoch);
         let draw = [config.seed, at.epoch as u64, 0];
-        let pixels = batch::load_views(self.set.cache, &images, size, &config.views, draw, &self.device);
+        let normalization = self.network.config().normalization();
+        let pixels = batch::load_views(self.set.cache, &images, size, &config.views, draw, normalization, &self.device);
         let encoded = self.network.forward(pixels, Mode::Train);
         let labels = self.set.labels_of(&images);
         let scores = values(encoded.codes.clone().inner());

@@ -1,7 +1,10 @@
 //! Codes of all images, in index order, from an encoder in evaluation mode or a frozen one.
 
+use burn::tensor::Device;
+use rayon::prelude::*;
+
 use crate::batch::{self, Source};
-use crate::encoder::{Encoder, FrozenEncoder, FrozenError, PreparedEncoder};
+use crate::encoder::{Encoder, FrozenEncoder, FrozenError, PreparedEncoder, values};
 use crate::images::{CodeView, ImageCache, RgbView};
 use crate::progress::Observer;
 use crate::rows::normalize;
@@ -9,7 +12,7 @@ use crate::rows::normalize;
 /// Codes of the centre squares as the encoder gives them (not normalised), `[n_images, dim]`, row `i` for image `i`.
 pub fn codes_of_all(encoder: &Encoder, cache: &ImageCache, batch_size: usize, observer: &dyn Observer) -> Vec<f32> {
     observer.begin("codes of all images", cache.n_images() as u64);
-    let codes = of_all(&encoder.prepare(), cache, batch_size, CodeView::WHOLE, 0, observer);
+    let codes = of_all(&encoder.prepare(), cache, batch_size, observer);
     observer.end();
     codes
 }
@@ -29,8 +32,23 @@ pub fn unit_codes_of_all(
 ) -> Vec<f32> {
     let encoder = encoder.prepare();
     begin_views(cache, views.len(), observer);
-    let codes = views.iter().enumerate().map(|(at, &view)| of_all(&encoder, cache, batch_size, view, at, observer));
-    let mean = mean_direction(codes, encoder.dim());
+    let (size, normalization) = (cache.image_size(), encoder.config().normalization());
+    let images: Vec<u32> = (0..cache.n_images() as u32).collect();
+    let mut codes = vec![Vec::with_capacity(images.len() * encoder.dim()); views.len()];
+    let mut done = 0;
+    for batch in images.chunks(batch_size) {
+        // Each picture is decoded once, whatever the number of its views.
+        let pixels: Vec<_> = batch.par_iter().map(|&image| CodeView::all_of(views, cache, image as usize)).collect();
+        let places: Vec<u32> = (0..batch.len() as u32).collect();
+        for (at, codes) in codes.iter_mut().enumerate() {
+            let of_view = |place: usize| pixels[place][at].as_slice();
+            let pixels = batch::of_pictures(&places, size, normalization, &Device::flex(), of_view);
+            codes.extend(values(encoder.codes(pixels)));
+            done += batch.len();
+            observer.advance(done as u64, "");
+        }
+    }
+    let mean = mean_direction(codes.into_iter(), encoder.dim());
     observer.end();
     mean
 }
@@ -61,22 +79,14 @@ fn mean_direction(views: impl Iterator<Item = Vec<f32>>, dim: usize) -> Vec<f32>
     mean
 }
 
-/// Codes of one view, the `at`-th of those that the observer has been told of.
-fn of_all(
-    encoder: &PreparedEncoder,
-    cache: &ImageCache,
-    batch_size: usize,
-    view: CodeView,
-    at: usize,
-    observer: &dyn Observer,
-) -> Vec<f32> {
-    let device = burn::tensor::Device::flex();
+/// Codes of the centre squares.
+fn of_all(encoder: &PreparedEncoder, cache: &ImageCache, batch_size: usize, observer: &dyn Observer) -> Vec<f32> {
     let images: Vec<u32> = (0..cache.n_images() as u32).collect();
+    let (whole, normalization) = (Source::Fixed(CodeView::WHOLE), encoder.config().normalization());
     let mut codes = Vec::with_capacity(images.len() * encoder.dim());
     for batch in images.chunks(batch_size) {
-        let encoded = encoder.codes(batch::load(cache, batch, Source::Fixed(view), &device));
-        codes.extend(encoded.into_data().try_into_vec::<f32>().expect("codes are f32"));
-        observer.advance((at * images.len() + codes.len() / encoder.dim()) as u64, "");
+        codes.extend(values(encoder.codes(batch::load(cache, batch, whole, normalization, &Device::flex()))));
+        observer.advance((codes.len() / encoder.dim()) as u64, "");
     }
     codes
 }
@@ -115,26 +125,20 @@ fn frozen_views(
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<f32>>, FrozenError> {
     begin_views(cache, views.len(), observer);
-    let codes = views.iter().enumerate().map(|(at, &view)| frozen_of_all(encoder, cache, view, at, observer)).collect();
-    observer.end();
-    codes
-}
-
-fn frozen_of_all(
-    encoder: &dyn FrozenEncoder,
-    cache: &ImageCache,
-    view: CodeView,
-    at: usize,
-    observer: &dyn Observer,
-) -> Result<Vec<f32>, FrozenError> {
     let (dim, size) = (encoder.dim(), cache.image_size());
     let images: Vec<usize> = (0..cache.n_images()).collect();
-    let mut codes = Vec::with_capacity(images.len() * dim);
+    let mut codes = vec![Vec::with_capacity(images.len() * dim); views.len()];
+    let mut done = 0;
     for batch in images.chunks(encoder.batch_size().max(1)) {
-        let pixels: Vec<_> = batch.iter().map(|&image| view.of(cache, image)).collect();
-        let pictures: Vec<_> = pixels.iter().map(|pixels| RgbView::new(size, size, pixels)).collect();
-        codes.extend(encoder.codes(&pictures)?);
-        observer.advance((at * images.len() + codes.len() / dim) as u64, "");
+        // Each picture is decoded once, whatever the number of its views.
+        let pixels: Vec<_> = batch.par_iter().map(|&image| CodeView::all_of(views, cache, image)).collect();
+        for (at, codes) in codes.iter_mut().enumerate() {
+            let pictures: Vec<_> = pixels.iter().map(|views| RgbView::new(size, size, &views[at])).collect();
+            codes.extend(encoder.codes(&pictures)?);
+            done += batch.len();
+            observer.advance(done as u64, "");
+        }
     }
+    observer.end();
     Ok(codes)
 }

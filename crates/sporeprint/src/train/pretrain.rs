@@ -56,7 +56,8 @@ impl Learner for Pretraining<'_> {
             Some(config) => Source::Views { config, seed: self.seed, epoch: at.epoch },
             None => Source::Fixed(CodeView::WHOLE),
         };
-        let originals = batch::load(self.cache, images, source, &self.device);
+        let normalization = self.network.encoder.config().normalization();
+        let originals = batch::load(self.cache, images, source, normalization, &self.device);
         let drawn = if self.freeze_encoder {
             self.network.forward_frozen_encoder(originals.clone(), Mode::Train)
         } else {

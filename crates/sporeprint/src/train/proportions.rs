@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 use sporeprint_cluster::{Error, Metric, RowsView, nearest};
 
 use super::aggregate::clusterings;
+use super::close_space::close_space;
 use crate::config::AggregateConfig;
 use crate::neighbors::Clusterings;
 
-/// The overlap `|C n B| / |B|` aimed at, and the range within which nothing is changed. On ImageNet it was 5 to 10 %.
-const TARGET: f64 = 0.10;
-const RANGE: std::ops::RangeInclusive<f64> = 0.07..=0.13;
-/// Bounds of a proportion that lets Local Aggregation work at all.
-const WORKS: std::ops::RangeInclusive<f64> = 0.05..=0.15;
+/// The overlap `|C n B| / |B|` over the one aimed at: the range within which nothing is changed.
+const NEAR: std::ops::RangeInclusive<f64> = 0.7..=1.3;
+/// Bounds of that ratio within which Local Aggregation works at all.
+const WORKS: std::ops::RangeInclusive<f64> = 0.5..=1.5;
 /// Images below which neighbour sets have no proportions worth the name. On 395 photographs Local Aggregation still gained a
 /// point with batch norm frozen; with statistics of each batch it had mostly done harm below a thousand.
 const FEWEST_IMAGES: usize = 200;
@@ -39,7 +39,7 @@ pub struct Proportions {
 
 impl Proportions {
     /// Sizes for these bank rows: `k` is a quarter of the images (64 to 4096) and `m` is raised or lowered from a twentieth of
-    /// the images until the measured overlap is near a tenth. Sizes that the settings give stay as they are.
+    /// the images until the measured overlap is near the one that the settings aim at. Sizes that the settings give stay as they are.
     ///
     /// # Errors
     /// When the rows cannot be clustered.
@@ -48,13 +48,19 @@ impl Proportions {
         let background = config.background_neighbors(n);
         let mut centroids = config.centroids.unwrap_or(n / 20).clamp(2.min(n), n);
         let mut best: Option<Self> = None;
+        let space = close_space(rows, config, seed, step)?;
         for _ in 0..ATTEMPTS {
-            let found = Self::measure(rows, &clusterings(rows, config, centroids, seed, step)?, background, centroids)?;
-            if best.is_none_or(|best| distance(found.overlap) < distance(best.overlap)) {
+            let found = Self::measure(
+                rows,
+                &clusterings(space.rows(rows), config, centroids, seed, step)?,
+                background,
+                centroids,
+            )?;
+            if best.is_none_or(|best| distance(found.overlap, config) < distance(best.overlap, config)) {
                 best = Some(found);
             }
-            let next = rescaled(centroids, found.overlap, n);
-            if config.centroids.is_some() || RANGE.contains(&found.overlap) || next == centroids {
+            let next = rescaled(centroids, found.overlap / config.overlap, n);
+            if config.centroids.is_some() || NEAR.contains(&(found.overlap / config.overlap)) || next == centroids {
                 break;
             }
             centroids = next;
@@ -96,14 +102,15 @@ impl Proportions {
     /// The same sizes moved after an epoch whose mean overlap was `overlap`, if that left the range.
     #[must_use]
     pub fn adjusted(self, overlap: f64, config: &AggregateConfig, n_images: usize) -> Self {
-        if config.centroids.is_some() || WORKS.contains(&overlap) {
+        let ratio = overlap / config.overlap;
+        if config.centroids.is_some() || WORKS.contains(&ratio) {
             return self;
         }
-        Self { centroids: rescaled(self.centroids, overlap, n_images), ..self }
+        Self { centroids: rescaled(self.centroids, ratio, n_images), ..self }
     }
 
     /// Why Local Aggregation would do harm here, or nothing where it should help.
-    pub fn objection(&self, n_images: usize) -> Option<String> {
+    pub fn objection(&self, config: &AggregateConfig, n_images: usize) -> Option<String> {
         let percent = |share: f64| format!("{:.0} %", 100.0 * share);
         if n_images < FEWEST_IMAGES {
             return Some(format!(
@@ -112,10 +119,13 @@ impl Proportions {
                 percent(self.agreement)
             ));
         }
-        if !WORKS.contains(&self.overlap) {
+        if !WORKS.contains(&(self.overlap / config.overlap)) {
+            let bound = |factor: &f64| format!("{:.0}", 100.0 * config.overlap * factor);
             return Some(format!(
-                "{n_images} images cannot be cut so that 5 to 15 % of the background neighbours are close ones (found {} \
+                "{n_images} images cannot be cut so that {} to {} % of the background neighbours are close ones (found {} \
                  with {} centroids and {} background neighbours)",
+                bound(WORKS.start()),
+                bound(WORKS.end()),
                 percent(self.overlap),
                 self.centroids,
                 self.background
@@ -125,14 +135,14 @@ impl Proportions {
     }
 }
 
-/// How far an overlap is from the target, as a ratio.
-fn distance(overlap: f64) -> f64 {
-    (overlap.max(1e-6) / TARGET).ln().abs()
+/// How far an overlap is from the one aimed at, as a ratio.
+fn distance(overlap: f64, config: &AggregateConfig) -> f64 {
+    (overlap.max(1e-6) / config.overlap).ln().abs()
 }
 
-/// Overlap falls about as 1 / m.
-fn rescaled(centroids: usize, overlap: f64, n_images: usize) -> usize {
-    let factor = (overlap / TARGET).clamp(0.5, 2.0);
+/// Centroids for an overlap that was `ratio` times the one aimed at: it falls about as 1 / m.
+fn rescaled(centroids: usize, ratio: f64, n_images: usize) -> usize {
+    let factor = ratio.clamp(0.5, 2.0);
     ((centroids as f64 * factor).round() as usize).clamp(2, (n_images / 2).max(2))
 }
 
@@ -180,10 +190,11 @@ mod tests {
     #[test]
     fn small_folders_and_impossible_proportions_are_refused_with_words() {
         let sizes = Proportions { background: 250, centroids: 50, overlap: 0.1, agreement: 0.5 };
-        assert_eq!(sizes.objection(1000), None);
-        assert!(sizes.objection(150).expect("too few").contains("150"));
+        let config = AggregateConfig::fine_tuning();
+        assert_eq!(sizes.objection(&config, 1000), None);
+        assert!(sizes.objection(&config, 150).expect("too few").contains("150"));
         let crowded = Proportions { overlap: 0.4, ..sizes };
-        assert!(crowded.objection(1000).expect("too many close").contains("40 %"));
+        assert!(crowded.objection(&config, 1000).expect("too many close").contains("40 %"));
     }
 
     #[test]

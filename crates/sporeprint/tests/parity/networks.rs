@@ -66,9 +66,18 @@ fn vgg16_auto_encoder(numbers: DType) {
 }
 
 fn resnet(numbers: DType, architecture: Architecture, stem: Stem, image_size: usize, file: &str, lr: f64) {
+    coded(
+        numbers,
+        EncoderConfig { architecture, width: WIDTH, stem, image_size, ..EncoderConfig::default() },
+        file,
+        lr,
+    );
+}
+
+/// An encoder whose head is trained towards given codes.
+fn coded(numbers: DType, config: EncoderConfig, file: &str, lr: f64) {
     let golden = Golden::read(file, numbers);
-    let config =
-        EncoderConfig { architecture, width: WIDTH, stem, image_size, head_dim: Some(5), ..EncoderConfig::default() };
+    let config = EncoderConfig { head_dim: Some(5), ..config };
     let network = golden.start(config.init(&device(), 0).expect("can be built"));
     let (images, target) = (golden.tensor::<4>("images"), golden.tensor::<2>("target"));
     train_and_compare(
@@ -97,4 +106,14 @@ on_both_paths!(a_resnet18_with_the_small_stem_trains_as_in_pytorch, |numbers: DT
 
 on_both_paths!(a_resnet50_trains_as_in_pytorch, |numbers: DType| {
     resnet(numbers, Architecture::ResNet50, Stem::Standard, 64, "parity/resnet50.safetensors", 0.001);
+});
+
+on_both_paths!(an_efficientnet_lite_trains_as_in_pytorch, |numbers: DType| {
+    let config = EncoderConfig {
+        architecture: Architecture::EfficientNetLite0,
+        width: 0.1,
+        image_size: 50,
+        ..EncoderConfig::default()
+    };
+    coded(numbers, config, "parity/efficientnet_lite0.safetensors", 0.002);
 });

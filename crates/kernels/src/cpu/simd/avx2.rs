@@ -68,6 +68,12 @@ impl Simd for Avx2 {
         unsafe { _mm256_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
+    unsafe fn at_most(value: __m256, bound: __m256) -> __m256 {
+        // The instruction returns its second operand when either is NaN.
+        // SAFETY: see the impl.
+        unsafe { _mm256_min_ps(bound, value) }
+    }
+    #[inline(always)]
     unsafe fn where_positive(condition: __m256, value: __m256) -> __m256 {
         // SAFETY: see the impl.
         unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(condition, _mm256_setzero_ps()), value) }
@@ -76,6 +82,12 @@ impl Simd for Avx2 {
     unsafe fn where_nonzero(condition: __m256, value: __m256) -> __m256 {
         // SAFETY: see the impl.
         unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(condition, _mm256_setzero_ps()), value) }
+    }
+    #[inline(always)]
+    unsafe fn at_least(value: __m256, bound: __m256) -> __m256 {
+        // The instruction returns its second operand when either is NaN.
+        // SAFETY: see the impl.
+        unsafe { _mm256_max_ps(bound, value) }
     }
     #[inline(always)]
     unsafe fn relu(value: __m256) -> __m256 {

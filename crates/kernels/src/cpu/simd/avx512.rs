@@ -66,6 +66,12 @@ impl Simd for Avx512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
+    unsafe fn at_most(value: __m512, bound: __m512) -> __m512 {
+        // The instruction returns its second operand when either is NaN.
+        // SAFETY: see the impl.
+        unsafe { _mm512_min_ps(bound, value) }
+    }
+    #[inline(always)]
     unsafe fn where_positive(condition: __m512, value: __m512) -> __m512 {
         // SAFETY: see the impl.
         unsafe {
@@ -80,6 +86,12 @@ impl Simd for Avx512 {
             let nonzero = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(condition, _mm512_setzero_ps());
             _mm512_maskz_mov_ps(nonzero, value)
         }
+    }
+    #[inline(always)]
+    unsafe fn at_least(value: __m512, bound: __m512) -> __m512 {
+        // The instruction returns its second operand when either is NaN.
+        // SAFETY: see the impl.
+        unsafe { _mm512_max_ps(bound, value) }
     }
     #[inline(always)]
     unsafe fn relu(value: __m512) -> __m512 {

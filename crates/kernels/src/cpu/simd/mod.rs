@@ -141,8 +141,12 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, fused where the set has it.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// The greater of `value` and `bound`, a `value` of NaN staying NaN.
+    unsafe fn at_least(value: Self::V, bound: Self::V) -> Self::V;
     /// `max(value, 0)`, NaN staying NaN.
     unsafe fn relu(value: Self::V) -> Self::V;
+    /// The lesser of `value` and `bound`, a `value` of NaN staying NaN.
+    unsafe fn at_most(value: Self::V, bound: Self::V) -> Self::V;
     /// `value` where `condition > 0`, zero elsewhere.
     unsafe fn where_positive(condition: Self::V, value: Self::V) -> Self::V;
     /// `value` where `condition` is not zero (NaN is not), zero elsewhere.

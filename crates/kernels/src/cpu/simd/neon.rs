@@ -68,6 +68,11 @@ impl Simd for Neon {
         unsafe { vfmaq_f32(c, a, b) }
     }
     #[inline(always)]
+    unsafe fn at_most(value: float32x4_t, bound: float32x4_t) -> float32x4_t {
+        // SAFETY: see the impl; this instruction hands NaN on.
+        unsafe { vminq_f32(value, bound) }
+    }
+    #[inline(always)]
     unsafe fn where_positive(condition: float32x4_t, value: float32x4_t) -> float32x4_t {
         // SAFETY: see the impl.
         unsafe { vbslq_f32(vcgtq_f32(condition, vdupq_n_f32(0.0)), value, vdupq_n_f32(0.0)) }
@@ -76,6 +81,11 @@ impl Simd for Neon {
     unsafe fn where_nonzero(condition: float32x4_t, value: float32x4_t) -> float32x4_t {
         // SAFETY: see the impl; NaN equals nothing.
         unsafe { vbslq_f32(vceqzq_f32(condition), vdupq_n_f32(0.0), value) }
+    }
+    #[inline(always)]
+    unsafe fn at_least(value: float32x4_t, bound: float32x4_t) -> float32x4_t {
+        // SAFETY: see the impl; this instruction hands NaN on.
+        unsafe { vmaxq_f32(value, bound) }
     }
     #[inline(always)]
     unsafe fn relu(value: float32x4_t) -> float32x4_t {

@@ -55,12 +55,20 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i] * b[i] + c[i])
     }
     #[inline(always)]
+    unsafe fn at_most(value: [f32; 4], bound: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| if value[i] > bound[i] { bound[i] } else { value[i] })
+    }
+    #[inline(always)]
     unsafe fn where_positive(condition: [f32; 4], value: [f32; 4]) -> [f32; 4] {
         std::array::from_fn(|i| if condition[i] > 0.0 { value[i] } else { 0.0 })
     }
     #[inline(always)]
     unsafe fn where_nonzero(condition: [f32; 4], value: [f32; 4]) -> [f32; 4] {
         std::array::from_fn(|i| if condition[i] != 0.0 { value[i] } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn at_least(value: [f32; 4], bound: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| if value[i] < bound[i] { bound[i] } else { value[i] })
     }
     #[inline(always)]
     unsafe fn relu(value: [f32; 4]) -> [f32; 4] {

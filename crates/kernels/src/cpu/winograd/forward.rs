@@ -8,6 +8,7 @@
 
 use super::transform::{Block, Epilogue, load_input, store_tiles};
 use super::weights::{Filters, planes, taps_len};
+use crate::cpu::activation::Activation;
 use crate::cpu::buffer::Buffer;
 use crate::cpu::gemm::{PanelProduct, panel_product};
 use crate::cpu::map::Map;
@@ -34,14 +35,14 @@ pub(crate) fn convolve(
     x: &[f32],
     filters: Filters<'_>,
     epilogue: Option<&[f32]>,
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
 ) {
     if by_tiles(isa, out, map, filters.outputs()) {
         let prepared = Prepared::new(isa, out, filters);
-        convolve_prepared(isa, map, x, &prepared, epilogue, relu, y);
+        convolve_prepared(isa, map, x, &prepared, epilogue, activation, y);
     } else {
-        convolve_by_filters(isa, out, map, x, filters, epilogue, relu, y);
+        convolve_by_filters(isa, out, map, x, filters, epilogue, activation, y);
     }
 }
 
@@ -141,7 +142,7 @@ pub(crate) fn convolve_prepared(
     x: &[f32],
     filters: &Prepared,
     bias: Option<&[f32]>,
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
 ) {
     let (out, inputs) = (filters.out, filters.inputs);
@@ -155,7 +156,7 @@ pub(crate) fn convolve_prepared(
     let y = Shared::new(y);
     let bias = Shareable(bias.map_or(std::ptr::null(), <[f32]>::as_ptr));
     for_each_piece(tiles.div_ceil(block), |piece| {
-        let epilogue = Epilogue { bias: bias.ptr(), relu };
+        let epilogue = Epilogue { bias: bias.ptr(), activation };
         let first_tile = piece * block;
         let tiles = block.min(tiles - first_tile);
         with_scratch(planes(out) * (plane + product_plane), |scratch| {
@@ -251,7 +252,7 @@ fn convolve_by_filters(
     x: &[f32],
     filters: Filters<'_>,
     bias: Option<&[f32]>,
-    relu: bool,
+    activation: Activation,
     y: &mut [f32],
 ) {
     let (inputs, outputs) = (filters.inputs(), filters.outputs());
@@ -319,7 +320,7 @@ fn convolve_by_filters(
                 };
                 // SAFETY: pieces write different tiles or channels of y; lengths are asserted above.
                 unsafe {
-                    let epilogue = Epilogue { bias: bias.ptr(), relu };
+                    let epilogue = Epilogue { bias: bias.ptr(), activation };
                     store_tiles(isa, block, products.as_ptr(), epilogue, y.ptr());
                 }
             });

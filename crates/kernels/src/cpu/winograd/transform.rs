@@ -4,6 +4,7 @@
 #![expect(clippy::needless_range_loop, reason = "a line goes into a column: two indices say so best")]
 
 use super::tile::{Four, Line, MAX_SIDE, Tile, Two};
+use crate::cpu::activation::Activation;
 use crate::cpu::map::Map;
 use crate::cpu::simd::{Simd, simd_dispatch};
 
@@ -29,7 +30,7 @@ pub(crate) struct Block {
 pub(crate) struct Epilogue {
     /// One value per channel, or null.
     pub(crate) bias: *const f32,
-    pub(crate) relu: bool,
+    pub(crate) activation: Activation,
 }
 
 simd_dispatch! {
@@ -200,7 +201,7 @@ unsafe fn write_tiles<S: Simd, T: Tile>(block: Block, from: *const f32, epilogue
                             continue;
                         }
                         let value = S::add(value, bias);
-                        let value = if epilogue.relu { S::relu(value) } else { value };
+                        let value = epilogue.activation.of_vector::<S>(value);
                         let to = base.add((i * map.width + j) * map.channels);
                         if n == S::LANES {
                             S::store(to, value);

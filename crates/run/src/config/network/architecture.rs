@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NetworkError;
 
-/// The networks that can be built, under torchvision's names.
+/// The networks that can be built, under torchvision's and timm's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Architecture {
@@ -25,11 +25,21 @@ pub enum Architecture {
     ResNet34,
     /// ResNet-50, of bottleneck blocks: the Local Aggregation paper's best.
     ResNet50,
+    /// EfficientNet-Lite0: the network that comes with the program.
+    EfficientNetLite0,
+    /// EfficientNet-Lite1, a tenth deeper.
+    EfficientNetLite1,
+    /// EfficientNet-Lite2, a tenth wider and a fifth deeper, for 260 pixels.
+    EfficientNetLite2,
+    /// EfficientNet-Lite3, for 280 pixels.
+    EfficientNetLite3,
+    /// EfficientNet-Lite4, for 300 pixels.
+    EfficientNetLite4,
 }
 
 impl Architecture {
     /// Every architecture with its name in settings.
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 12] = [
         ("vgg11-bn", Self::Vgg11Bn),
         ("vgg13-bn", Self::Vgg13Bn),
         ("vgg16-bn", Self::Vgg16Bn),
@@ -37,6 +47,11 @@ impl Architecture {
         ("resnet18", Self::ResNet18),
         ("resnet34", Self::ResNet34),
         ("resnet50", Self::ResNet50),
+        ("efficientnet-lite0", Self::EfficientNetLite0),
+        ("efficientnet-lite1", Self::EfficientNetLite1),
+        ("efficientnet-lite2", Self::EfficientNetLite2),
+        ("efficientnet-lite3", Self::EfficientNetLite3),
+        ("efficientnet-lite4", Self::EfficientNetLite4),
     ];
 
     /// Its name in settings.
@@ -48,7 +63,15 @@ impl Architecture {
     pub fn has_decoder(self) -> bool {
         match self.family() {
             Family::Vgg(_) => true,
-            Family::ResNet(_) => false,
+            Family::ResNet(_) | Family::EfficientNet(_) => false,
+        }
+    }
+
+    /// What the published weights expect to be done to pixels of 0 to 1.
+    pub fn normalization(self) -> Normalization {
+        match self.family() {
+            Family::Vgg(_) | Family::ResNet(_) => Normalization::IMAGENET,
+            Family::EfficientNet(_) => Normalization::SYMMETRIC,
         }
     }
 
@@ -62,6 +85,11 @@ impl Architecture {
             Self::ResNet18 => Family::ResNet(&RESNET18),
             Self::ResNet34 => Family::ResNet(&RESNET34),
             Self::ResNet50 => Family::ResNet(&RESNET50),
+            Self::EfficientNetLite0 => Family::EfficientNet(&EFFICIENTNET_LITE0),
+            Self::EfficientNetLite1 => Family::EfficientNet(&EFFICIENTNET_LITE1),
+            Self::EfficientNetLite2 => Family::EfficientNet(&EFFICIENTNET_LITE2),
+            Self::EfficientNetLite3 => Family::EfficientNet(&EFFICIENTNET_LITE3),
+            Self::EfficientNetLite4 => Family::EfficientNet(&EFFICIENTNET_LITE4),
         }
     }
 }
@@ -107,6 +135,26 @@ pub enum Family {
     Vgg(&'static [VggStage]),
     /// Residual blocks.
     ResNet(&'static ResNetPlan),
+    /// Inverted residual blocks around depthwise convolutions.
+    EfficientNet(&'static EfficientNetPlan),
+}
+
+/// `(pixel / 255 - mean) / deviation`, per channel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalization {
+    /// Subtracted from red, green and blue of 0 to 1.
+    pub mean: [f32; 3],
+    /// Divides what is left.
+    pub deviation: [f32; 3],
+}
+
+impl Normalization {
+    /// Mean and deviation over ImageNet, which torchvision's weights and most others expect.
+    pub const IMAGENET: Self = Self { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
+
+    /// Bytes to `(byte - 127) / 128`, as the authors of EfficientNet-Lite trained it. timm's transfers take
+    /// `(byte - 127.5) / 127.5` for the same weights.
+    pub const SYMMETRIC: Self = Self { mean: [127.0 / 255.0; 3], deviation: [128.0 / 255.0; 3] };
 }
 
 /// One stage of a VGG: so many convolutions of so many channels, then a 2x2 max-pool.
@@ -161,6 +209,91 @@ impl ResNetPlan {
     /// A bottleneck's factor on the channels that leave a block.
     pub fn expansion(&self) -> usize {
         if self.bottleneck { 4 } else { 1 }
+    }
+}
+
+/// An EfficientNet without squeeze and excitation, and with ReLU6.
+///
+/// # Reference
+/// Tan & Le 2019, arXiv:1905.11946; the Lite variants are of <https://github.com/tensorflow/tpu>
+/// (`models/official/efficientnet/lite`): stem, last convolution and the depths of first and last stage do not grow.
+#[derive(Clone, Copy, Debug)]
+pub struct EfficientNetPlan {
+    /// Factor on the channels of every stage, rounded to multiples of 8.
+    pub width: f64,
+    /// Factor on the depths of the stages between first and last, rounded up.
+    pub depth: f64,
+    /// Side of the pictures it was published for, in pixels.
+    pub image_size: usize,
+}
+
+/// One stage of inverted residual blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MobileStage {
+    /// Side of the depthwise kernel.
+    pub kernel: usize,
+    /// Stride of the first block.
+    pub stride: usize,
+    /// Channels inside a block over those that enter it; 1 leaves the first convolution out.
+    pub expansion: usize,
+    /// Channels that leave a block.
+    pub channels: usize,
+    /// Blocks.
+    pub depth: usize,
+}
+
+const fn stage(kernel: usize, stride: usize, expansion: usize, channels: usize, depth: usize) -> MobileStage {
+    MobileStage { kernel, stride, expansion, channels, depth }
+}
+
+/// EfficientNet-B0's stages.
+const MOBILE_STAGES: [MobileStage; 7] = [
+    stage(3, 1, 1, 16, 1),
+    stage(3, 2, 6, 24, 2),
+    stage(5, 2, 6, 40, 2),
+    stage(3, 2, 6, 80, 3),
+    stage(5, 1, 6, 112, 3),
+    stage(5, 2, 6, 192, 4),
+    stage(3, 1, 6, 320, 1),
+];
+
+/// timm's `tf_efficientnet_lite0`.
+pub const EFFICIENTNET_LITE0: EfficientNetPlan = EfficientNetPlan { width: 1.0, depth: 1.0, image_size: 224 };
+/// timm's `tf_efficientnet_lite1`.
+pub const EFFICIENTNET_LITE1: EfficientNetPlan = EfficientNetPlan { width: 1.0, depth: 1.1, image_size: 240 };
+/// timm's `tf_efficientnet_lite2`.
+pub const EFFICIENTNET_LITE2: EfficientNetPlan = EfficientNetPlan { width: 1.1, depth: 1.2, image_size: 260 };
+/// timm's `tf_efficientnet_lite3`.
+pub const EFFICIENTNET_LITE3: EfficientNetPlan = EfficientNetPlan { width: 1.2, depth: 1.4, image_size: 280 };
+/// timm's `tf_efficientnet_lite4`.
+pub const EFFICIENTNET_LITE4: EfficientNetPlan = EfficientNetPlan { width: 1.4, depth: 1.8, image_size: 300 };
+
+impl EfficientNetPlan {
+    /// Channels of the first convolution.
+    pub const STEM: usize = 32;
+    /// Channels of the last convolution: the dimension of a code.
+    pub const LAST: usize = 1280;
+    /// Side of the image over that of the last map.
+    pub const REDUCTION: usize = 32;
+
+    /// The stages of this member.
+    pub fn stages(&self) -> [MobileStage; 7] {
+        let (first, last) = (0, MOBILE_STAGES.len() - 1);
+        let mut place = 0;
+        MOBILE_STAGES.map(|stage| {
+            let grows = place != first && place != last;
+            place += 1;
+            let depth = if grows { (stage.depth as f64 * self.depth).ceil() as usize } else { stage.depth };
+            MobileStage { channels: self.channels(stage.channels), depth, ..stage }
+        })
+    }
+
+    /// A number of channels times the width, to the nearest multiple of 8 that does not lose more than a tenth.
+    fn channels(&self, channels: usize) -> usize {
+        const DIVISOR: usize = 8;
+        let exact = channels as f64 * self.width;
+        let rounded = ((exact as usize + DIVISOR / 2) / DIVISOR * DIVISOR).max(DIVISOR);
+        if (rounded as f64) < 0.9 * exact { rounded + DIVISOR } else { rounded }
     }
 }
 

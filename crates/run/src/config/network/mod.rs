@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use architecture::{
-    Architecture, Family, RESNET18, RESNET34, RESNET50, ResNetPlan, VGG11, VGG13, VGG16, VGG19, VggStage, scaled,
+    Architecture, EFFICIENTNET_LITE0, EFFICIENTNET_LITE1, EFFICIENTNET_LITE2, EFFICIENTNET_LITE3, EFFICIENTNET_LITE4,
+    EfficientNetPlan, Family, MobileStage, Normalization, RESNET18, RESNET34, RESNET50, ResNetPlan, VGG11, VGG13,
+    VGG16, VGG19, VggStage, scaled,
 };
 
 use super::FrozenConfig;
@@ -72,7 +74,7 @@ pub struct EncoderConfig {
     pub merge: Merge,
     /// Side of the square images, in pixels. Only a flattened code depends on it.
     pub image_size: usize,
-    /// First layers of a ResNet; VGGs have no choice.
+    /// First layers of a ResNet; other families have no choice.
     pub stem: Stem,
     /// Dimension of a linear head behind the merged code (the paper's 128), or none (the article).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +98,16 @@ impl Default for EncoderConfig {
 impl EncoderConfig {
     /// The network whose weights come with the program, without a head.
     pub fn built_in() -> Self {
-        Self { architecture: Architecture::ResNet18, width: 0.5, stem: Stem::SmallStrided, ..Self::default() }
+        Self::published(Architecture::EfficientNetLite0)
+    }
+
+    /// A network as published, at the size of pictures that it was published for where that differs from the usual one.
+    pub fn published(architecture: Architecture) -> Self {
+        let usual = Self { architecture, ..Self::default() };
+        match architecture.family() {
+            Family::Vgg(_) | Family::ResNet(_) => usual,
+            Family::EfficientNet(plan) => Self { image_size: plan.image_size, ..usual },
+        }
     }
 
     /// Refuses what cannot be built; the other methods expect a configuration that passed.
@@ -111,7 +122,7 @@ impl EncoderConfig {
         }
         let step = match self.architecture.family() {
             Family::Vgg(_) => 32,
-            Family::ResNet(_) => 1,
+            Family::ResNet(_) | Family::EfficientNet(_) => 1,
         };
         if self.image_size == 0 || !self.image_size.is_multiple_of(step) {
             let below = (self.image_size / step * step).max(step);
@@ -134,8 +145,16 @@ impl EncoderConfig {
                 scaled(ResNetPlan::CHANNELS[3], self.width) * plan.expansion(),
                 self.image_size.div_ceil(self.stem.reduction()),
             ),
+            Family::EfficientNet(_) => {
+                (scaled(EfficientNetPlan::LAST, self.width), self.image_size.div_ceil(EfficientNetPlan::REDUCTION))
+            }
         };
         [channels, side, side]
+    }
+
+    /// What is done to pixels before the network sees them.
+    pub fn normalization(&self) -> Normalization {
+        self.architecture.normalization()
     }
 
     /// Dimension of a code: the head's, or without one the merged map's.
@@ -155,7 +174,7 @@ impl EncoderConfig {
     /// Refuses a network that has no mirror.
     ///
     /// # Errors
-    /// - a network without pooling indices (ResNet)
+    /// - a network without pooling indices, which only a VGG has
     pub fn check_decoder(&self) -> Result<(), NetworkError> {
         if self.architecture.has_decoder() {
             return Ok(());

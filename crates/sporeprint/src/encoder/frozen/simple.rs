@@ -131,7 +131,8 @@ mod tests {
         simple.save(&dir.path().join("simple.safetensors")).expect("written");
         let again = Simple::open(&dir.path().join("simple.safetensors")).expect("read");
         assert_eq!(again, simple);
-        let pictures: Vec<RgbView<'_>> = (0..12).map(|i| RgbView::new(64, 64, cache.eval(i))).collect();
+        let squares: Vec<_> = (0..12).map(|i| cache.eval(i)).collect();
+        let pictures: Vec<RgbView<'_>> = squares.iter().map(|square| square.view()).collect();
         let codes = simple.codes(&pictures).expect("codes");
         assert_eq!(codes.len(), 12 * simple.dim());
         assert_eq!(

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::arithmetic::Activation;
-use crate::batch::{DEVIATION, MEAN};
+use crate::config::Normalization;
 use crate::encoder::frozen::check_value;
 use crate::encoder::{FrozenError, WeightsError};
 
@@ -70,7 +70,8 @@ pub(super) fn pixel_statistics(weights: &Path, clip: bool) -> Result<([f32; 3], 
         let values: Vec<f32> = config.get(key)?.as_array()?.iter().filter_map(|v| Some(v.as_f64()? as f32)).collect();
         <[f32; 3]>::try_from(values).ok()
     };
-    let (mean, deviation) = if clip { (CLIP_MEAN, CLIP_DEVIATION) } else { (MEAN, DEVIATION) };
+    let Normalization { mean, deviation } =
+        if clip { Normalization { mean: CLIP_MEAN, deviation: CLIP_DEVIATION } } else { Normalization::IMAGENET };
     let positive = |d: &[f32; 3]| d.iter().all(|d| *d > 0.0);
     Ok((three("image_mean").unwrap_or(mean), three("image_std").filter(positive).unwrap_or(deviation)))
 }

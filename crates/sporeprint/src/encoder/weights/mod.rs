@@ -26,14 +26,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use burn::module::Module;
+use burn::tensor::Device;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
+pub use built_in::built_in_classifier;
 pub use error::WeightsError;
 
 use crate::config::{Architecture, EncoderConfig, Family};
 
-use super::{AutoEncoder, Encoder, ImportError, NamedTensor, export, import};
+use super::{AutoEncoder, Encoder, ImportError, Linear, NamedTensor, export, import};
 pub(crate) use file::{Entry, WeightFile};
 use names::{Found, read_name, torch_name};
 
@@ -113,16 +115,43 @@ pub fn save_tensors(path: &Path, tensors: &[NamedTensor]) -> Result<(), WeightsE
 }
 
 impl Encoder {
-    /// Writes the weights as half-precision numbers in half the space, with the network's settings beside them, so
-    /// that [`described_encoder`] needs nothing but the file.
+    /// Writes the weights as half-precision numbers in half the space, a classifier under timm's name `classifier`, and the network's
+    /// settings beside them, so that [`described_encoder`] needs nothing but the file.
     ///
     /// # Errors
     /// - as [`save_tensors`]
-    pub fn save_described(&self, path: &Path) -> Result<(), WeightsError> {
+    pub fn save_described(&self, path: &Path, classifier: Option<&Linear>) -> Result<(), WeightsError> {
         let text = serde_json::to_string(self.config())
             .map_err(|error| WeightsError::Write { path: path.to_owned(), reason: error.to_string() })?;
-        save(path, &self.named_tensors(), Dtype::F16, Some(HashMap::from([(DESCRIPTION.to_owned(), text)])))
+        let mut tensors = self.named_tensors();
+        if let Some(classifier) = classifier {
+            let named = |tensor: NamedTensor| NamedTensor { name: format!("classifier.{}", tensor.name), ..tensor };
+            tensors.extend(export(classifier).into_iter().map(named));
+        }
+        save(path, &tensors, Dtype::F16, Some(HashMap::from([(DESCRIPTION.to_owned(), text)])))
     }
+}
+
+/// The linear classifier that a weight file holds beside an encoder, if it has one that takes codes of this dimension.
+///
+/// # Errors
+/// - the file cannot be read or is damaged
+pub fn classifier_of(path: &Path, dim: usize, device: &Device) -> Result<Option<Linear>, WeightsError> {
+    find_classifier(&WeightFile::open(path)?, dim, device)
+}
+
+fn find_classifier(file: &WeightFile, dim: usize, device: &Device) -> Result<Option<Linear>, WeightsError> {
+    let of_classifier = |entry: &&Entry| names::is_classifier(&entry.name);
+    let weight =
+        file.entries.iter().filter(of_classifier).find(|entry| entry.shape.len() == 2 && entry.shape[1] == dim);
+    let Some(weight) = weight else { return Ok(None) };
+    let n_classes = weight.shape[0];
+    let bias = file.entries.iter().filter(of_classifier).find(|entry| entry.shape == [n_classes]);
+    let Some(bias) = bias else { return Ok(None) };
+    Ok(Some(Linear {
+        weight: super::layers::trained(file.values(weight)?, [n_classes, dim], device),
+        bias: super::layers::trained(file.values(bias)?, [n_classes], device),
+    }))
 }
 
 /// Where a file of [`Encoder::save_described`] keeps the network's settings.
@@ -200,7 +229,7 @@ fn load<W: Weights>(network: W, file: &WeightFile) -> Result<(W, LoadReport), We
     let mut report = LoadReport::default();
     let mut misfit = ImportError { missing: Vec::new(), unexpected: Vec::new(), misshapen: Vec::new() };
     for entry in &file.entries {
-        let name = match read_name(&entry.name) {
+        let name = match read_name(&entry.name, architecture) {
             Found::Tensor(name) => name,
             Found::Counter => continue,
             Found::Classifier => {
@@ -239,13 +268,18 @@ fn export_count(own: &[NamedTensor], architecture: Architecture, part: &str) -> 
 
 fn misfit_error(file: &WeightFile, source: ImportError, architecture: Architecture) -> WeightsError {
     let holds = |part: &str| file.entries.iter().any(|entry| entry.name.contains(part));
-    let other_family = match architecture.family() {
-        Family::Vgg(_) => {
-            holds("layer1.").then_some("a ResNet's weights, for instance `encoder.architecture = resnet18`")
-        }
-        Family::ResNet(_) => {
-            holds("features.").then_some("a VGG's weights, for instance `encoder.architecture = vgg16-bn`")
-        }
+    let family = architecture.family();
+    let resnet = holds("layer1.") && !matches!(family, Family::ResNet(_));
+    let vgg = holds("features.") && !holds("features.0.0.") && !matches!(family, Family::Vgg(_));
+    let efficientnet = (holds("conv_stem.") || holds("features.0.0.")) && !matches!(family, Family::EfficientNet(_));
+    let other_family = if resnet {
+        Some("a ResNet's weights, for instance `encoder.architecture = resnet18`")
+    } else if vgg {
+        Some("a VGG's weights, for instance `encoder.architecture = vgg16-bn`")
+    } else if efficientnet {
+        Some("an EfficientNet's weights, for instance `encoder.architecture = efficientnet-lite0`")
+    } else {
+        None
     };
     let hint = if let Some(theirs) = other_family {
         &format!("\nhint: these are {theirs}")

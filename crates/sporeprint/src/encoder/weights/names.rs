@@ -1,8 +1,9 @@
 //! Our field paths and the names that other programs give the same tensors.
 
-use crate::config::{Architecture, Family, VggStage};
+use crate::config::{Architecture, EfficientNetPlan, Family, VggStage};
 
-/// The name that a tensor has in torchvision's state dict; the decoder's are the article's, `decoder.N.*`.
+/// The name that a tensor has in torchvision's state dict, an EfficientNet's in timm's; the decoder's are the article's,
+/// `decoder.N.*`.
 ///
 /// `path` is that of a field of an [`Encoder`](crate::encoder::Encoder) or, behind `encoder.` or `decoder.`, of an
 /// [`AutoEncoder`](crate::encoder::AutoEncoder).
@@ -15,7 +16,8 @@ pub(crate) fn torch_name(path: &str, architecture: Architecture) -> String {
             None => field.to_owned(),
         },
         (Family::ResNet(_), _, Some(field)) => residual(field),
-        (Family::Vgg(_), None, None) | (Family::ResNet(_), _, None) => path.to_owned(),
+        (Family::EfficientNet(_), _, Some(field)) => mobile(field),
+        (Family::Vgg(_), None, None) | (Family::ResNet(_) | Family::EfficientNet(_), _, None) => path.to_owned(),
     }
 }
 
@@ -62,6 +64,96 @@ fn residual(field: &str) -> String {
     }
 }
 
+/// `stages.1.0.expand.conv.weight` becomes `blocks.1.0.conv_pw.weight`.
+///
+/// The blocks of the first stage have no `expand`; timm counts their batch norms from there and calls `project` what is pointwise.
+fn mobile(field: &str) -> String {
+    let parts: Vec<&str> = field.split('.').collect();
+    match parts[..] {
+        ["stem", "conv", value] => format!("conv_stem.{value}"),
+        ["stem", _, value] => format!("bn1.{value}"),
+        ["last", "conv", value] => format!("conv_head.{value}"),
+        ["last", _, value] => format!("bn2.{value}"),
+        ["stages", stage, block, layer, part, value] => {
+            let names = if stage == "0" { FIRST_STAGE } else { OTHER_STAGES };
+            let known = names.iter().find(|(own, ..)| *own == layer);
+            let (conv, norm) = known.map_or((layer, part), |(_, conv, norm)| (conv, norm));
+            format!("blocks.{stage}.{block}.{}.{value}", if part == "conv" { conv } else { norm })
+        }
+        _ => field.to_owned(),
+    }
+}
+
+/// Our layers of a block and what timm calls their convolution and batch norm.
+type BlockNames = &'static [(&'static str, &'static str, &'static str)];
+
+const FIRST_STAGE: BlockNames = &[("depthwise", "conv_dw", "bn1"), ("project", "conv_pw", "bn2")];
+const OTHER_STAGES: BlockNames =
+    &[("expand", "conv_pw", "bn1"), ("depthwise", "conv_dw", "bn2"), ("project", "conv_pwl", "bn3")];
+
+/// timm's name of a tensor of an EfficientNet under the names of lukemelas' package and those who took them over
+/// (`_blocks.3._expand_conv.weight`) or in torchvision's manner (`features.2.0.block.0.0.weight`).
+fn mobile_name(name: &str, plan: &EfficientNetPlan) -> String {
+    let name = name.replace(".conv.weight", ".weight");
+    let parts: Vec<&str> = name.split('.').collect();
+    let number = |text: &str| text.parse::<usize>().ok();
+    let in_block = |stage: usize, block: usize, layer: &str, is_conv: bool, value: &str| {
+        let part = if is_conv { "conv" } else { "norm" };
+        mobile(&format!("stages.{stage}.{block}.{layer}.{part}.{value}"))
+    };
+    let own = match parts[..] {
+        ["_conv_stem", value] => Some(mobile(&format!("stem.conv.{value}"))),
+        ["_bn0", value] => Some(mobile(&format!("stem.norm.{value}"))),
+        ["_conv_head", value] => Some(mobile(&format!("last.conv.{value}"))),
+        ["_bn1", value] => Some(mobile(&format!("last.norm.{value}"))),
+        ["_blocks", index, layer, value] => {
+            number(index).and_then(|index| place(plan, index)).and_then(|(stage, block)| {
+                let (layer, is_conv) = match layer {
+                    "_expand_conv" => ("expand", true),
+                    "_bn0" => ("expand", false),
+                    "_depthwise_conv" => ("depthwise", true),
+                    "_bn1" => ("depthwise", false),
+                    "_project_conv" => ("project", true),
+                    "_bn2" => ("project", false),
+                    _ => return None,
+                };
+                Some(in_block(stage, block, layer, is_conv, value))
+            })
+        }
+        ["features", part, conv_or_norm, value] => {
+            let kind = if conv_or_norm == "0" { "conv" } else { "norm" };
+            match number(part) {
+                Some(0) => Some(mobile(&format!("stem.{kind}.{value}"))),
+                Some(part) if part == plan.stages().len() + 1 => Some(mobile(&format!("last.{kind}.{value}"))),
+                _ => None,
+            }
+        }
+        ["features", stage, block, "block", layer, conv_or_norm, value] => match (number(stage), number(block)) {
+            (Some(stage), Some(block)) if stage > 0 => {
+                let layers: &[&str] =
+                    if stage == 1 { &["depthwise", "project"] } else { &["expand", "depthwise", "project"] };
+                let layer = number(layer).and_then(|layer| layers.get(layer));
+                layer.map(|layer| in_block(stage - 1, block, layer, conv_or_norm == "0", value))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    own.unwrap_or(name)
+}
+
+/// Stage and place in it of the block of this number, counted through all stages.
+fn place(plan: &EfficientNetPlan, index: usize) -> Option<(usize, usize)> {
+    let mut left = index;
+    for (at, stage) in plan.stages().iter().enumerate() {
+        if left < stage.depth {
+            return Some((at, left));
+        }
+        left -= stage.depth;
+    }
+    None
+}
+
 /// What a name in a weight file stands for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -76,11 +168,17 @@ pub(crate) enum Found {
 /// Wrappers that trainers put around a network.
 const WRAPPERS: [&str; 5] = ["module.", "_orig_mod.", "model.", "backbone.", "net."];
 
-/// Classifiers of torchvision (VGG, ResNet) and of timm (VGG's two parts).
-const CLASSIFIERS: [&str; 4] = ["classifier.", "fc.", "pre_logits.", "head.fc."];
+/// Classifiers of torchvision (VGG, ResNet), of timm (VGG's two parts) and of lukemelas' EfficientNets.
+const CLASSIFIERS: [&str; 5] = ["classifier.", "fc.", "pre_logits.", "head.fc.", "_fc."];
 
-/// Reads a name as torchvision, timm, the article or this program write it.
-pub(crate) fn read_name(name: &str) -> Found {
+/// Whether a name stands for part of a classifier.
+pub(crate) fn is_classifier(name: &str) -> bool {
+    let name = WRAPPERS.iter().fold(name, |name, wrapper| name.strip_prefix(wrapper).unwrap_or(name));
+    CLASSIFIERS.iter().any(|classifier| name.starts_with(classifier))
+}
+
+/// Reads a name as torchvision, timm, the article or this program write it for this architecture.
+pub(crate) fn read_name(name: &str, architecture: Architecture) -> Found {
     let mut name = name;
     while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper)) {
         name = inner;
@@ -90,6 +188,9 @@ pub(crate) fn read_name(name: &str) -> Found {
     }
     if CLASSIFIERS.iter().any(|classifier| name.starts_with(classifier)) {
         return Found::Classifier;
+    }
+    if let Family::EfficientNet(plan) = architecture.family() {
+        return Found::Tensor(mobile_name(name, plan));
     }
     // The article's auto-encoder holds modules `encoder` and `decoder` with a list of the same name inside, its
     // first version the lists alone.
@@ -107,7 +208,7 @@ pub(crate) fn read_name(name: &str) -> Found {
 #[cfg(test)]
 mod tests {
     use super::{Found, read_name, torch_name};
-    use crate::config::Architecture::{ResNet50, Vgg16Bn};
+    use crate::config::Architecture::{EfficientNetLite0, ResNet50, Vgg16Bn};
 
     #[test]
     fn paths_become_torchvision_names() {
@@ -143,11 +244,44 @@ mod tests {
             ("model.layer1.0.conv1.weight", "layer1.0.conv1.weight"),
             ("head.weight", "head.weight"),
         ] {
-            assert_eq!(read_name(name), Found::Tensor(found.into()), "{name}");
+            assert_eq!(read_name(name, Vgg16Bn), Found::Tensor(found.into()), "{name}");
         }
         for name in ["classifier.6.bias", "fc.weight", "pre_logits.fc1.weight", "head.fc.bias"] {
-            assert_eq!(read_name(name), Found::Classifier, "{name}");
+            assert_eq!(read_name(name, Vgg16Bn), Found::Classifier, "{name}");
         }
-        assert_eq!(read_name("features.1.num_batches_tracked"), Found::Counter);
+        assert_eq!(read_name("features.1.num_batches_tracked", Vgg16Bn), Found::Counter);
+    }
+
+    #[test]
+    fn an_efficientnet_is_read_under_three_namings() {
+        for (path, name) in [
+            ("backbone.stem.norm.weight", "bn1.weight"),
+            ("backbone.stages.0.0.project.norm.bias", "blocks.0.0.bn2.bias"),
+            ("backbone.stages.4.2.expand.conv.weight", "blocks.4.2.conv_pw.weight"),
+            ("backbone.stages.6.0.project.norm.running_var", "blocks.6.0.bn3.running_var"),
+            ("backbone.last.conv.weight", "conv_head.weight"),
+            ("head.bias", "head.bias"),
+        ] {
+            assert_eq!(torch_name(path, EfficientNetLite0), name);
+        }
+        for (name, found) in [
+            ("conv_stem.weight", "conv_stem.weight"),
+            ("_conv_stem.weight", "conv_stem.weight"),
+            ("features.0.0.weight", "conv_stem.weight"),
+            ("_blocks.0._depthwise_conv.weight", "blocks.0.0.conv_dw.weight"),
+            ("_blocks.0._bn2.running_mean", "blocks.0.0.bn2.running_mean"),
+            ("_blocks.11._bn0.weight", "blocks.5.0.bn1.weight"),
+            ("features.1.0.block.1.0.weight", "blocks.0.0.conv_pw.weight"),
+            ("features.6.3.block.2.1.bias", "blocks.5.3.bn3.bias"),
+            ("_bn1.weight", "bn2.weight"),
+            ("features.8.1.weight", "bn2.weight"),
+            ("model.blocks.1.1.bn2.weight", "blocks.1.1.bn2.weight"),
+            ("head.weight", "head.weight"),
+        ] {
+            assert_eq!(read_name(name, EfficientNetLite0), Found::Tensor(found.into()), "{name}");
+        }
+        for name in ["_fc.weight", "classifier.bias", "classifier.1.weight"] {
+            assert_eq!(read_name(name, EfficientNetLite0), Found::Classifier, "{name}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{FrozenEncoder, FrozenError};
-use crate::batch::{DEVIATION, MEAN};
+use crate::config::Normalization;
 use crate::config::OnnxConfig;
 use crate::images::Filter;
 
@@ -27,8 +27,8 @@ pub(super) fn complete(config: &mut OnnxConfig) -> Result<(), FrozenError> {
     let sidecar = Sidecar::beside(&config.model)?;
     config.image_size = config.image_size.or(model::only_size(&config.model)?).or(sidecar.size).or(Some(USUAL_SIZE));
     config.filter = config.filter.or(sidecar.filter).or(Some(Filter::default()));
-    config.mean = config.mean.or(sidecar.mean).or(Some(MEAN));
-    config.deviation = config.deviation.or(sidecar.deviation).or(Some(DEVIATION));
+    config.mean = config.mean.or(sidecar.mean).or(Some(Normalization::IMAGENET.mean));
+    config.deviation = config.deviation.or(sidecar.deviation).or(Some(Normalization::IMAGENET.deviation));
     Ok(())
 }
 

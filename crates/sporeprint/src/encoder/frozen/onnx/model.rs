@@ -9,7 +9,7 @@ use ort::value::{TensorElementType, TensorRef, ValueType};
 use rayon::prelude::*;
 
 use super::library::environment;
-use crate::batch::{DEVIATION, MEAN};
+use crate::config::Normalization;
 use crate::config::{OnnxConfig, TokenCode};
 use crate::encoder::frozen::{FrozenEncoder, FrozenError, check_value};
 use crate::images::RgbView;
@@ -169,8 +169,8 @@ impl OnnxEncoder {
             sessions: Vec::new(),
             channels_last: input.channels_last,
             image_size,
-            mean: config.mean.unwrap_or(MEAN),
-            deviation: config.deviation.unwrap_or(DEVIATION),
+            mean: config.mean.unwrap_or(Normalization::IMAGENET.mean),
+            deviation: config.deviation.unwrap_or(Normalization::IMAGENET.deviation),
             tokens: config.tokens,
             dim: 0,
         };
