@@ -62,7 +62,11 @@ impl CodeView {
         views.iter().map(|view| view.of_picture(picture.view(), cache.image_size(), cache.config().filter)).collect()
     }
 
-    fn of_picture(self, picture: RgbView<'_>, size: usize, filter: Filter) -> Vec<u8> {
+    /// RGB8 pixels of this view of a picture, `[size, size, 3]`.
+    ///
+    /// # Panics
+    /// - when `size` is 0
+    pub fn of_picture(self, picture: RgbView<'_>, size: usize, filter: Filter) -> Vec<u8> {
         let framed = self.frame.of(picture, size, filter);
         let mut pixels = (0..self.turns).fold(framed, |pixels, _| quarter_turn(&pixels, size));
         if self.grey {
@@ -112,6 +116,13 @@ mod tests {
         assert_eq!(turned[..9], [6, 7, 8, 15, 16, 17, 24, 25, 26]);
         let back = (0..3).fold(turned, |pixels, _| quarter_turn(&pixels, 3));
         assert_eq!(back, picture);
+    }
+
+    #[test]
+    fn a_mirrored_picture_has_its_columns_exchanged() {
+        let picture = [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11, 12]].concat();
+        let mirrored = CodeView::averaged(2, &[])[1].of_picture(RgbView::new(2, 2, &picture), 2, Filter::Bilinear);
+        assert_eq!(mirrored, [4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use burn::tensor::Device;
 use sporeprint::config::EncoderConfig;
-use sporeprint::config::{Labels, TrainEncoderConfig};
+use sporeprint::config::{Labels, TeacherConfig, TrainEncoderConfig, WeightsSource};
 use sporeprint::demo::{KINDS, write_demo};
 use sporeprint::encoder::BuildEncoder;
 use sporeprint::encoder::{Weights, described_encoder, read_tensors};
@@ -73,6 +73,48 @@ fn kinds_are_learnt_and_a_stopped_training_ends_in_the_same_bytes() {
     train(&config, &photos, &broken, Existing::Resume, &Silent).unwrap();
     let bytes = |dir: &Path| fs_err::read(dir.join("encoder.safetensors")).unwrap();
     assert!(bytes(&whole) == bytes(&broken), "a resumed training ends in other bytes");
+}
+
+#[test]
+fn a_pupil_of_another_shape_learns_its_teachers_codes_and_a_stopped_lesson_ends_in_the_same_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (photos, whole, broken) = (dir.path().join("photos"), dir.path().join("whole"), dir.path().join("broken"));
+    write_demo(&photos, 48, 3).unwrap();
+    let network = EncoderConfig { image_size: 64, ..EncoderConfig::built_in() };
+    let teacher = TeacherConfig { sizes: vec![32, 24], ..TeacherConfig::network(network, WeightsSource::BuiltIn) };
+    let pupil = config(1).encoder;
+    let mut config = TrainEncoderConfig::taught(pupil.clone(), WeightsSource::None, teacher);
+    (config.epochs, config.batch_size, config.average, config.sgd.learning_rate) = (6, 16, 0.5, 0.0005);
+    // No labels are asked for: a folder of one kind would do.
+    let trained = train(&config, &photos, &whole, Existing::Refuse, &Silent).unwrap();
+    assert_eq!((trained.classes.len(), trained.n_images), (0, 48));
+    assert_eq!(described_encoder(&trained.weights).unwrap(), Some(pupil), "without the map to the teacher's codes");
+    let distance: Vec<f64> = read_metrics(&whole.join("metrics.jsonl"))
+        .unwrap()
+        .iter()
+        .filter_map(|line| line.numbers().find(|(name, _)| *name == "code_distance").map(|(_, distance)| distance))
+        .collect();
+    assert!(distance.len() == 6 && distance[5] < distance[0], "{distance:?}");
+    let observer = StopAfter(AtomicUsize::new(10));
+    assert!(train(&config, &photos, &broken, Existing::Refuse, &observer).unwrap_err().is_interrupted());
+    train(&config, &photos, &broken, Existing::Resume, &Silent).unwrap();
+    let bytes = |dir: &Path| fs_err::read(dir.join("encoder.safetensors")).unwrap();
+    assert!(bytes(&whole) == bytes(&broken), "a resumed lesson ends in other bytes");
+}
+
+#[test]
+fn a_pupil_that_is_its_own_teacher_keeps_its_classifier() {
+    let dir = tempfile::tempdir().unwrap();
+    let (photos, out) = (dir.path().join("photos"), dir.path().join("out"));
+    write_demo(&photos, 12, 1).unwrap();
+    let network = EncoderConfig { image_size: 64, ..EncoderConfig::built_in() };
+    let teacher = TeacherConfig { sizes: vec![64], ..TeacherConfig::network(network.clone(), WeightsSource::BuiltIn) };
+    let mut config = TrainEncoderConfig::taught(network, WeightsSource::BuiltIn, teacher);
+    (config.epochs, config.batch_size) = (1, 6);
+    let trained = train(&config, &photos, &out, Existing::Refuse, &Silent).unwrap();
+    let tensors = read_tensors(&trained.weights).unwrap();
+    let shape = |name: &str| tensors.iter().find(|tensor| tensor.name == name).map(|tensor| tensor.shape.clone());
+    assert_eq!((shape("classifier.weight"), shape("head.weight")), (Some(vec![1000, 1280]), None));
 }
 
 #[test]

@@ -76,14 +76,17 @@ fn sizes(labels: &[i32]) -> Vec<(i32, u32)> {
 /// Images that stand for their clusters, by rising index, with their places in the cache.
 fn sample(sizes: &[(i32, u32)], labels: &[i32], place: impl Fn(usize) -> Option<usize>) -> Vec<(usize, usize)> {
     let each = (MOST / sizes.len().max(1)).clamp(FEWEST, SAMPLE);
-    let mut sample: Vec<(usize, usize)> = Vec::new();
-    for &(cluster, _) in sizes {
-        let of_cluster = |&(image, _): &(usize, usize)| labels[image] == cluster;
-        let members: Vec<(usize, usize)> =
-            (0..labels.len()).filter_map(|image| Some((image, place(image)?))).filter(of_cluster).collect();
-        let step = members.len().div_ceil(each).max(1);
-        sample.extend(members.into_iter().step_by(step));
+    let mut members: Vec<Vec<(usize, usize)>> = vec![Vec::new(); sizes.len()];
+    for (image, label) in labels.iter().enumerate() {
+        if let (Ok(cluster), Some(place)) = (sizes.binary_search_by_key(label, |(id, _)| *id), place(image)) {
+            members[cluster].push((image, place));
+        }
     }
+    let spread = |members: Vec<(usize, usize)>| {
+        let step = members.len().div_ceil(each).max(1);
+        members.into_iter().step_by(step)
+    };
+    let mut sample: Vec<(usize, usize)> = members.into_iter().flat_map(spread).collect();
     sample.sort_unstable();
     sample
 }

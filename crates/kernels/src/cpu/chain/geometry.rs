@@ -1,8 +1,10 @@
 //! TensorFlow's padding SAME.
 
+use crate::cpu::padding::Padding;
+
 /// Output length and zeros along one side of a map.
 ///
-/// `out = ceil(length / stride)`; of the `max((out - 1) stride + kernel - length, 0)` zeros the smaller half comes before.
+/// `out = ceil(length / stride)`, and the zeros of [`Padding::Same`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Same {
     pub(crate) out: usize,
@@ -12,9 +14,8 @@ pub(crate) struct Same {
 
 impl Same {
     pub(crate) fn new(length: usize, kernel: usize, stride: usize) -> Self {
-        let out = length.div_ceil(stride);
-        let zeros = ((out - 1) * stride + kernel).saturating_sub(length);
-        Self { out, before: zeros / 2, after: zeros - zeros / 2 }
+        let [before, after] = Padding::Same.zeros(length, kernel, stride);
+        Self { out: length.div_ceil(stride), before, after }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a teacher says of each image.
 
 use burn::tensor::Device;
+use rayon::prelude::*;
 
 use crate::batch;
 use crate::encoder::{FrozenEncoder, FrozenError, Linear, PreparedEncoder, values};
-use crate::images::{Filter, ImageCache, RgbImage, RgbView, resize_and_crop};
+use crate::images::{CodeView, Filter, ImageCache, RgbImage, RgbView};
 use crate::progress::Observer;
 
 /// Images in a batch of a network.
@@ -46,7 +47,7 @@ impl Teacher {
             Self::Network(network, _) => {
                 let (size, normalization) = (network.config().image_size, network.config().normalization());
                 let numbers: Vec<u32> = (0..pictures.len() as u32).collect();
-                let pixels = |at: usize| pictures[at].data.clone();
+                let pixels = |at: usize| pictures[at].data.as_slice();
                 values(network.codes(batch::of_pictures(&numbers, size, normalization, &Device::flex(), pixels)))
             }
             Self::Frozen(encoder, ..) => {
@@ -62,13 +63,18 @@ impl Teacher {
     /// - a model from a file of somebody else's refuses to run
     pub fn targets(&self, cache: &ImageCache, observer: &dyn Observer) -> Result<Targets, FrozenError> {
         let (n, (size, filter)) = (cache.n_images(), self.pictures());
+        let views = CodeView::averaged(2, &[]);
         observer.begin("the teacher's codes", n as u64);
         let mut codes = Vec::new();
         for first in (0..n).step_by(BATCH) {
             let last = (first + BATCH).min(n);
-            let pictures: Vec<RgbImage> =
-                (first..last).map(|image| resize_and_crop(cache.picture(image).view(), size, filter)).collect();
-            let mirrored: Vec<RgbImage> = pictures.iter().map(mirror).collect();
+            let images: Vec<usize> = (first..last).collect();
+            let seen = |image: &usize| {
+                let picture = cache.picture(*image);
+                let view = |view: &CodeView| RgbImage::new(size, size, view.of_picture(picture.view(), size, filter));
+                (view(&views[0]), view(&views[1]))
+            };
+            let (pictures, mirrored): (Vec<RgbImage>, Vec<RgbImage>) = images.par_iter().map(seen).unzip();
             let (here, there) = (self.codes(&pictures)?, self.codes(&mirrored)?);
             codes.extend(here.iter().zip(&there).map(|(a, b)| 0.5 * (a + b)));
             observer.advance(last as u64, "");
@@ -95,12 +101,6 @@ impl Targets {
     }
 }
 
-fn mirror(picture: &RgbImage) -> RgbImage {
-    let rows = picture.data.chunks_exact(3 * picture.width);
-    let data = rows.flat_map(|row| row.rchunks_exact(3).flatten().copied()).collect();
-    RgbImage::new(picture.width, picture.height, data)
-}
-
 fn spread(codes: &[f32], dim: usize) -> f32 {
     let n = (codes.len() / dim.max(1)).max(1) as f64;
     let mut sums = vec![0.0f64; dim];
@@ -116,18 +116,11 @@ fn spread(codes: &[f32], dim: usize) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{mirror, spread};
-    use crate::images::RgbImage;
+    use super::spread;
 
     #[test]
     fn spread_is_the_mean_squared_distance_from_the_mean() {
         assert!((spread(&[1.0, 5.0, 3.0, 5.0], 2) - 1.0).abs() <= 1e-6);
         assert_eq!(spread(&[2.0, 2.0, 2.0, 2.0], 2), 0.0);
-    }
-
-    #[test]
-    fn a_mirrored_picture_has_its_columns_exchanged() {
-        let picture = RgbImage::new(2, 1, vec![1, 2, 3, 4, 5, 6]);
-        assert_eq!(mirror(&picture).data, [4, 5, 6, 1, 2, 3]);
     }
 }
